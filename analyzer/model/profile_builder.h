@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// profile_builder.h - a recording to a Profile, in one pass over its blocks.
+//
+//   Where    analyzer.
+//   Memory   see profile.h; span blocks are skipped unless a time range needs them.
+//   Errors   unreadable file; damage inside the file is reported in Profile::damage.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "analyzer/model/profile.h"
+#include "format/result.h"
+
+namespace spyglass {
+
+// From the start of the session.
+struct TimeRange {
+  double start_ns = 0;
+  double end_ns = 0;
+};
+
+struct ProfileOptions {
+  std::optional<TimeRange> range;
+  bool from_spans = false;      // compute calls, times and percentiles from spans instead of counters
+  bool resolve_missing = true;  // look up names in local files where the recording has none
+};
+
+Result<Profile> build_profile(const std::string& path, const ProfileOptions& options);
+
+}  // namespace spyglass
