@@ -12,10 +12,10 @@ target_compile_options(spyglass_runtime_rules INTERFACE
   -fcf-protection=none
   $<$<COMPILE_LANGUAGE:CXX>:-fno-exceptions -fno-rtti -fno-threadsafe-statics>)
 # Hooks are called where a compiler knows that no call is: vector and x87 state of the program may
-# be live, and the less of it a hook touches, the less it can cost or disturb.
-if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|amd64|aarch64)$")
-  target_compile_options(spyglass_runtime_rules INTERFACE -mgeneral-regs-only)
-endif()
+# be live, and the less of it a hook touches, the less it can cost or disturb. (clang refuses
+# libstdc++'s headers under this flag.)
+target_compile_options(spyglass_runtime_rules INTERFACE
+  $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-mgeneral-regs-only>)
 
 # Links only against libc: an accidental std::string is then a link error.
 add_library(spyglass_runtime_link_rules INTERFACE)
