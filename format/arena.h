@@ -156,12 +156,16 @@ struct FilterRange {
 struct Entry {
   std::uint64_t node;         // owner's address of the Node
   std::uint64_t start_ticks;
-  std::uint64_t sp;           // stack pointer of the caller of the hook; tells abandoned frames
-  std::uint64_t flags;
+  std::uint64_t sp;           // stack pointer of the caller of the hook; tells abandoned frames.
+                              // 0: special, the hooks take the slow way and `flags` holds it instead
+  std::uint64_t flags;        // kEntry* in the low 4 bits, the stack pointer above
 };
 inline constexpr std::uint64_t kEntryInherited = 1;  // open at fork: the parent counts this call
-inline constexpr std::uint64_t kEntryUntimed = 2;    // demoted: counted, not timed
+inline constexpr std::uint64_t kEntryUntimed = 2;    // demoted: counted, not timed; start_ticks is 0
 inline constexpr std::uint64_t kEntryFolded = 4;     // reached its node by a fold (see Node)
+inline constexpr std::uint64_t kEntryUncounted = 8;  // excluded, or past --max-depth: no call at all;
+                                                     // `node` may be the caller's, start_ticks is no time
+inline constexpr std::uint64_t kEntryFlags = 15;
 static_assert(sizeof(Entry) == 32);
 
 inline constexpr unsigned kHistogramGroups = 12;
@@ -170,8 +174,7 @@ inline constexpr unsigned kBucketsPerGroup = 16;
 // Why a node's calls take the slow way through the hooks.
 inline constexpr std::uint32_t kNodeExcluded = 1;  // by filter: no counting, children belong to its parent
 inline constexpr std::uint32_t kNodeDemoted = 2;   // set by the collector (--max-overhead)
-inline constexpr std::uint32_t kNodeSink = 4;      // past --max-depth: takes in everything below it, uncounted
-inline constexpr std::uint32_t kNodeOverflow = 8;  // child of the root that holds calls past the tree's bound
+inline constexpr std::uint32_t kNodeOverflow = 4;  // child of the root (address 0) that holds calls past the tree's bound
 
 // Node.address of a function whose module was unloaded: no call ever matches it again.
 inline constexpr std::uint64_t kRetiredBit = std::uint64_t{1} << 63;
