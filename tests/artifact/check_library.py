@@ -1,0 +1,92 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Compares what libspyglass.so exports, imports and needs with the written lists beside this file.
+
+usage: check_library.py LIBRARY LISTS_FOLDER
+"""
+import pathlib
+import re
+import subprocess
+import sys
+
+# Not even a list may allow these: they lock, allocate, throw, or need a runtime that the program may
+# not have.
+NEVER = re.compile(
+    r"malloc|calloc|realloc|free|posix_memalign|aligned_alloc|memalign|valloc|strdup|strndup"
+    r"|_Z.*|__cxa_(?!finalize$).*|__gxx_.*|_Unwind_.*|backtrace.*"
+    r"|pthread_(mutex|rwlock|cond|once|key|spin|setspecific|getspecific).*"
+    r"|f?printf|v?f?printf|fopen|fwrite|fputs|puts|getenv_s|setenv|exit|abort|__tls_get_addr"
+    r"|__stack_chk_fail|system|popen")
+LARGEST_TLS_BYTES = 256  # static TLS is scarce: a library loaded late shares 1664 bytes with all others
+
+
+def output_of(*command):
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def read_list(path):
+    lines = (line.split("#")[0].strip() for line in path.read_text().splitlines())
+    return {line for line in lines if line}
+
+
+def dynamic_symbols(library, *options):
+    rows = output_of("nm", "-D", *options, library).splitlines()
+    return {row.split()[-1].split("@")[0] for row in rows if row.strip()}
+
+
+def check_symbols(library, lists):
+    exports, allowed = dynamic_symbols(library, "--defined-only"), read_list(lists / "exports.txt")
+    for name in sorted(exports - allowed):
+        yield f"exports {name}, which is not in exports.txt"
+    for name in sorted(allowed - exports):
+        yield f"does not export {name}, which is in exports.txt"
+
+    imports = dynamic_symbols(library, "--undefined-only")
+    allowed = read_list(lists / "allowed_imports.txt")
+    for name in sorted(imports - allowed):
+        yield f"imports {name}, which is not in allowed_imports.txt"
+    for name in sorted(name for name in imports | allowed if NEVER.fullmatch(name)):
+        yield f"{name} must never be imported or allowed"
+
+
+def check_dynamic_section(library, lists):
+    dynamic = output_of("readelf", "-dW", library)
+    needed = set(re.findall(r"\(NEEDED\).*\[(.+)\]", dynamic))
+    if needed != (allowed := read_list(lists / "needed.txt")):
+        yield f"needs {sorted(needed)}, the list says {sorted(allowed)}"
+    for flag in ("NOW", "NODELETE"):
+        if not re.search(rf"\bFlags:.*\b{flag}\b|\(FLAGS\).*\b{flag}\b", dynamic):
+            yield f"is not linked with -z {flag.lower()}"
+    for tag in ("TEXTREL", "RPATH", "RUNPATH"):
+        if f"({tag})" in dynamic:
+            yield f"has {tag}"
+    if not re.search(r"\(SONAME\).*\[libspyglass\.so\]", dynamic):
+        yield "has another SONAME than libspyglass.so"
+
+
+def check_segments_and_tls(library):
+    segments = output_of("readelf", "-lW", library)
+    if "GNU_RELRO" not in segments:
+        yield "has no RELRO segment"
+    if re.search(r"GNU_STACK.*RWE", segments):
+        yield "wants an executable stack"
+    tls = re.search(r"^\s*TLS\s+\S+\s+\S+\s+\S+\s+\S+\s+(0x[0-9a-f]+)", segments, re.MULTILINE)
+    if tls and int(tls.group(1), 16) > LARGEST_TLS_BYTES:
+        yield f"has {int(tls.group(1), 16)} bytes of TLS, more than {LARGEST_TLS_BYTES}"
+    relocations = output_of("readelf", "-rW", library)
+    for kind in ("DTPMOD", "DTPOFF", "TLSDESC"):
+        if kind in relocations:
+            yield f"has {kind} relocations: TLS that is not initial-exec calls into the loader"
+
+
+def main():
+    library, lists = sys.argv[1], pathlib.Path(sys.argv[2])
+    wrong = [*check_symbols(library, lists), *check_dynamic_section(library, lists),
+             *check_segments_and_tls(library)]
+    for line in wrong:
+        print(f"libspyglass.so {line}")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
