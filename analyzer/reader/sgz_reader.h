@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // sgz_reader.h - the intact blocks of a recording, in file order.
 //
-// Damage is no error: bytes that belong to no intact block are skipped, written down in damage(), and
-// reading goes on at the next block. Payloads are read only when asked for, so blocks of no interest
-// cost one header each.
+// Damage is no error: bytes that belong to no intact block are skipped, written down in damage(),
+// and reading goes on at the next block. Payloads are read only when asked for, so blocks of no
+// interest cost one header each.
 //
 //   Where    analyzer and tools.
 //   Threads  one at a time.
@@ -47,7 +47,8 @@ class SgzReader {
   std::uint64_t file_bytes() const { return file_.bytes(); }
 
   // Moves to the next block with an intact header; false at the end. Kinds unknown to this version
-  // are delivered too. To read only some kinds, look at block.header.kind and don't ask for payloads.
+  // are delivered too. To read only some kinds, look at block.header.kind and don't ask for
+  // payloads.
   bool next(BlockView& block);
   // next() begins at the first block again. damage() keeps what it has.
   void rewind();
