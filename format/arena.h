@@ -88,7 +88,7 @@ struct ArenaHeader {
   std::atomic<std::uint32_t> lanes_used;      // high-water mark; slots below it were used before
   std::atomic<std::uint32_t> processes_used;  // likewise
   FreeStack free_processes;
-  std::atomic<std::uint64_t> heap_used_bytes;
+  std::atomic<std::uint64_t> heap_used_bytes;  // both sides take with fetch_add; begins at 64: 0 is "none"
   std::atomic<std::uint64_t> calls_without_lane;  // lost because no lane was free
   std::atomic<std::uint64_t> threads_without_lane;
   std::atomic<std::uint64_t> modules_lost;        // heap full
@@ -126,7 +126,7 @@ inline constexpr std::uint32_t kFilterRequested = 1;
 inline constexpr std::uint32_t kFilterResolved = 2;
 
 // A mapped ELF file, appended to the session heap by the process that first recorded a function of it.
-// Immutable once linked, but for the filter fields. A record with kModuleUnloaded says that the range
+// Immutable once linked, but for kModuleGone and the filter fields. A record with kModuleUnloaded says that the range
 // is free again from load_ticks on; what older records say of it no longer holds.
 struct alignas(64) ModuleRecord {
   std::uint32_t older;         // heap offset / 64 of the next older record of this process (or its parent)
@@ -135,7 +135,7 @@ struct alignas(64) ModuleRecord {
   std::uint64_t end;
   std::uint64_t bias;          // address in the process = address in the ELF file + bias
   std::uint64_t load_ticks;    // when it was first seen
-  std::uint32_t flags;
+  std::atomic<std::uint32_t> flags;
   std::uint16_t name_bytes;    // path follows the record, not terminated; 0 bytes: the main executable
   std::uint8_t build_id_bytes;
   std::uint8_t reserved;
@@ -145,6 +145,7 @@ struct alignas(64) ModuleRecord {
   std::uint64_t filter_offset;               // from the start of the heap
 };
 inline constexpr std::uint32_t kModuleUnloaded = 1;
+inline constexpr std::uint32_t kModuleGone = 2;  // no longer mapped; set later, on records of its own process
 
 // Functions at [start, end) of the ELF file (bias removed) leave no trace in the recording.
 struct FilterRange {
@@ -296,6 +297,8 @@ struct alignas(64) Lane {
   std::uint64_t folded_calls;     // calls past the tree's bound: counted at another node
   std::uint64_t clock_clamps;     // durations that would have been negative
   std::uint64_t filter_timeouts;  // nodes created without the collector's filter verdict
+  std::uint32_t lookup_used;      // 1: the lookup table holds something
+  std::uint32_t overflow_node;    // cell index of the kNodeOverflow node; 0: none
 };
 static_assert(offsetof(Lane, ring_tail) == 128);
 
