@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""CPU time per function against the program's own clock, with a competitor on the same CPU."""
+
+import os
+import subprocess
+import unittest
+
+from harness import EndToEndTest, Recording, SPYGLASS_RUN, clean_environment, program, run
+
+
+def own_cpu_ns(path):
+    with open(path, encoding="ascii") as file:
+        return {name: int(value) for name, value in (line.split() for line in file)}
+
+
+class CpuTime(EndToEndTest):
+    def measure(self, prefix=(), options=()):
+        """Largest relative error over the functions, and the recording."""
+        cpu = str(max(os.sched_getaffinity(0)))
+        own = self.new_path(".own")
+        path = self.new_path()
+        competitor = subprocess.Popen([program("cpu_time"), "-", cpu, "compete", "30"],
+                                      env=clean_environment())
+        try:
+            finished = run([*prefix, SPYGLASS_RUN, "-q", "-o", path, *options, "--",
+                            program("cpu_time"), own, cpu])
+        finally:
+            competitor.kill()
+            competitor.wait()
+        self.assertEqual((finished.status, finished.stdout), (0, b"done\n"), finished.stderr)
+        recorded = Recording(path, finished)
+        errors = {}
+        for name, expected in own_cpu_ns(own).items():
+            function = recorded.function(name)
+            errors[name] = function["cpu_ns"]["self"] / expected - 1
+            self.assertGreater(function["wall_ns"]["total"], function["cpu_ns"]["total"], name)
+        print(f"cpu time against the program's own: "
+              f"{', '.join(f'{name} {error:+.2%}' for name, error in errors.items())}", flush=True)
+        return max(abs(error) for error in errors.values()), recorded
+
+    @staticmethod
+    def is_marked_approximate(recorded):
+        return "approximate" in str(recorded.analysis()["coverage"])
+
+    def test_exact(self):
+        error, recorded = self.measure()
+        self.assertFalse(self.is_marked_approximate(recorded))
+        self.assertLess(error, 0.02)
+
+    def test_without_perf(self):
+        error, recorded = self.measure(prefix=[program("seccomp_no_perf")])
+        self.assertTrue(self.is_marked_approximate(recorded))
+        self.assertLess(error, 0.10)
+
+    def test_cpu_is_never_more_than_wall(self):
+        recorded = self.record([program("threads"), "8", "50000"])
+        for function in recorded.functions():
+            self.assertLessEqual(function["cpu_ns"]["self"], function["wall_ns"]["self"] + 1)
+        for thread in recorded.analysis()["threads"]:
+            self.assertLessEqual(thread["cpu_ns"], thread["wall_ns"] * 1.01 + 100000)
+
+
+if __name__ == "__main__":
+    unittest.main()
