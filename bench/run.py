@@ -39,6 +39,7 @@ class Context:
         self.build = os.path.abspath(arguments.build)
         self.spyglass_run = find_tool(arguments.tools, "spyglass-run")
         self.spyglass = find_tool(arguments.tools, "spyglass")
+        self.codec_bench = find_tool(arguments.tools, "codec_bench")
         self.uftrace = None if arguments.no_peers else shutil.which("uftrace")
         self.rounds = arguments.rounds
         self.core = arguments.core

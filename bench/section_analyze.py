@@ -9,6 +9,8 @@ import section_hooks
 
 SMALL_BYTES = 100_000_000
 BUDGET_SPANS_PER_S = 20e6
+CODEC_STREAMS = {"tiny": "32", "stl_heavy": "1", "sqlite_workload": "1"}
+VIEWS = {"report": [], "time range": ["--time-range", "0s-1000000s"]}
 
 
 def record_spans(context, rounds, path):
@@ -41,7 +43,7 @@ def run_analyze(context):
     for wanted_bytes in (SMALL_BYTES, context.large_bytes):
         spans = record_spans(context, rounds_for(context, wanted_bytes, path), path)
         size = harness.tree_bytes(path)
-        for view, options in {"report": [], "whole span stream": ["--time-range", "0s-1000000s"]}.items():
+        for view, options in VIEWS.items():
             runs = harness.interleave(
                 {"analyze": lambda options=options: context.measure(
                     [context.spyglass, "analyze", *options, path])}, context.rounds)["analyze"]
@@ -52,7 +54,7 @@ def run_analyze(context):
             result[name] = {"file_bytes": size, "spans": spans, "wall_s": wall_s, "cpu_s": cpu_s,
                             "spans_per_s": spans / wall_s, "peak_rss_bytes": peak}
             rows.append([name, spans / 1e6, wall_s, spans / wall_s / 1e6, spans / cpu_s / 1e6,
-                         peak / 2**20, "ok" if spans / wall_s >= BUDGET_SPANS_PER_S else "OVER"])
+                         peak / 2**20, "ok" if spans / cpu_s >= BUDGET_SPANS_PER_S else "UNDER"])
         os.remove(path)
     harness.print_table("analyze (budget: 20 M spans/s per core, memory flat)",
                         ["recording", "M spans", "wall s", "M spans/s", "per CPU s", "peak MiB",
@@ -61,11 +63,17 @@ def run_analyze(context):
 
 
 def run_codec(context):
-    """The span codec alone; the program prints one JSON object."""
-    program = os.path.join(context.build, "codec_bench")
-    if not os.access(program, os.X_OK):
-        raise harness.BenchError("codec_bench is not built (configure the project with "
-                                 "-DSPYGLASS_BENCH=ON and pass its bench folder as --build)")
-    text = subprocess.run([program, str(context.rounds)], check=True, capture_output=True).stdout
-    print("\nspan codec\n" + text.decode())
-    return {"text": text.decode()}
+    """The span codec alone, without target, disk or reader, on streams taken from real programs."""
+    if not context.codec_bench:
+        raise harness.BenchError("codec_bench is not built (configure with -DSPYGLASS_BENCH=ON, "
+                                 "see --tools)")
+    files = []
+    for name, argument in CODEC_STREAMS.items():
+        files.append(context.scratch_path(name + ".spans"))
+        context.measure([context.program(name), argument],
+                        {"LD_PRELOAD": context.program("libspan.so"), "BENCH_SPANS_FILE": files[-1]})
+    text = subprocess.run([context.codec_bench, str(context.rounds),
+                           *(os.path.basename(file) for file in files)], cwd=context.scratch,
+                          check=True, capture_output=True, text=True).stdout
+    print("\nspan codec (best of the rounds)\n" + text, end="")
+    return {"lines": text.splitlines()}
