@@ -21,12 +21,14 @@ def symbols(module):
         if words and words[0] == "LOAD":
             base = int(words[2], 16) & ~0xFFF
             break
-    listing = subprocess.run(["nm", "-C", module], capture_output=True, text=True, check=True)
     found = {}
-    for line in listing.stdout.splitlines():
+    # Stripped libraries have dynamic symbols only; clang hooks atol() inlined from a header as libc's.
+    listing = "".join(subprocess.run(["nm", "-C", *option, module], capture_output=True, text=True,
+                                     check=False).stdout for option in ([], ["-D"]))
+    for line in listing.splitlines():
         words = line.split(" ", 2)
-        if len(words) == 3 and words[1] in "tTwWiuV":
-            found.setdefault(int(words[0], 16) - base, words[2])
+        if len(words) == 3 and words[0] and words[1] in "tTwWiuV":
+            found.setdefault(int(words[0], 16) - base, words[2].split("@")[0])
     offsets = sorted(found)
     return offsets, [found[offset] for offset in offsets]
 

@@ -51,8 +51,22 @@ PLAIN static struct ProcessState* state(void) {
   return known;
 }
 
+// .preinit_array runs before libc knows the environment: then the kernel's copy is read.
+PLAIN static const char* output_folder(void) {
+  static char text[1 << 16];
+  static const char kName[] = "CALLCOUNT_OUTPUT=";
+  if (environ) return getenv("CALLCOUNT_OUTPUT");
+  int fd = open("/proc/self/environ", O_RDONLY | O_CLOEXEC);
+  ssize_t bytes = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+  if (fd >= 0) close(fd);
+  for (ssize_t at = 0; at < bytes; at += (ssize_t)strlen(text + at) + 1) {
+    if (strncmp(text + at, kName, sizeof kName - 1) == 0) return text + at + sizeof kName - 1;
+  }
+  return NULL;
+}
+
 PLAIN static struct Slot* open_table(void) {
-  const char* directory = getenv("CALLCOUNT_OUTPUT");
+  const char* directory = output_folder();
   if (!directory) return NULL;
   char path[4096];
   int fd = -1;
@@ -75,7 +89,8 @@ PLAIN static struct Slot* table(void) {
     if (known) return known;
     if (atomic_exchange(&process->opening, 1) == 0) {
       struct Slot* fresh = open_table();
-      if (fresh) atomic_store(&process->table, fresh);
+      atomic_store(&process->table, fresh);
+      atomic_store(&process->opening, 0);
       return fresh;
     }
   }
