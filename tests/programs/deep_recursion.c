@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// deep_recursion DEPTH: one call chain of DEPTH frames, on a thread with a stack that is big enough.
+// deep_recursion DEPTH: one call chain of DEPTH frames, on a thread with a stack that is big
+// enough.
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// hot_loop FILE THREADS MILLISECONDS: calls without pause and counts, per thread, the calls of outer
-// that have returned, in the shared file FILE (one 64-bit counter each 64 bytes). Runs until it is
-// killed, or MILLISECONDS long when that is not 0.
+// hot_loop FILE THREADS MILLISECONDS: calls without pause and counts, per thread, the calls of
+// outer that have returned, in the shared file FILE (one 64-bit counter each 64 bytes). Runs until
+// it is killed, or MILLISECONDS long when that is not 0.
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>

@@ -39,8 +39,10 @@ CALLED static void on_signal(int number) {
 }
 
 CALLED static void raise_inside(int depth) {
-  if (depth == 0) raise(SIGUSR1);
-  else raise_inside(depth - 1);
+  if (depth == 0)
+    raise(SIGUSR1);
+  else
+    raise_inside(depth - 1);
   ++g_sink;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// work_mix A B SCALE: A calls of varied length (1 µs to about 2 ms, spread evenly over the octaves),
-// B calls of a fixed short length; SCALE percent stretches both. Where percentiles and diffs have
-// something to find.
+// work_mix A B SCALE: A calls of varied length (1 µs to about 2 ms, spread evenly over the
+// octaves), B calls of a fixed short length; SCALE percent stretches both. Where percentiles and
+// diffs have something to find.
 #include <stdio.h>
 #include <stdlib.h>
 

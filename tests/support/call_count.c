@@ -107,7 +107,8 @@ PLAIN static void name_slot(struct Slot* slot, void* function) {
     executable[length] = 0;
     if (!strstr(module, ".so")) module = executable;
   }
-  snprintf(slot->module, sizeof slot->module, "%s", module);
+  if (strlen(module) >= sizeof slot->module) abort();  // The test needs shorter paths.
+  strcpy(slot->module, module);
   slot->module_offset = (uint64_t)function - (uint64_t)info.dli_fbase;
 }
 
