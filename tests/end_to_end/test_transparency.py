@@ -79,10 +79,16 @@ class Transparency(EndToEndTest):
         root = [process for process in processes if process["ppid"] not in pids]
         self.assertEqual(len(root), 1)
 
-    def test_follow_main_records_one_process(self):
-        recorded = self.record([program("fork"), "8"], "--follow=main")
-        self.assertEqual(recorded.calls()["parent_work"], 800)
-        self.assertNotIn("child_work", recorded.calls())
+    def test_follow_decides_when_the_session_ends(self):
+        """A daemon outlives the program: `tree` waits for it, `main` does not."""
+        daemon = f"(sleep 1.5; '{program('recursion')}' 10) > /dev/null 2>&1 & '{program('threads')}'"
+        started = time.monotonic()
+        recorded = self.record(["sh", "-c", daemon], "--follow=main")
+        self.assertLess(time.monotonic() - started, 1.2)
+        self.assertIn("work", recorded.calls())
+        self.assertNotIn("fib", recorded.calls())
+        recorded = self.record(["sh", "-c", daemon], "--follow=tree")
+        self.assertEqual(recorded.calls()["fib"], 177)
 
     def test_a_changed_folder_and_an_empty_environment(self):
         bare = run(["/usr/bin/env", "-i", program("recursion")])
