@@ -14,6 +14,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -58,28 +59,34 @@ class SgzReader {
   // Only checks the payload's checksum.
   Status check_payload(const BlockView& block);
 
-  // What was found so far, by offset; complete when next() has returned false.
+  // What was found so far, by offset; complete when next() has returned false. A recording without
+  // a footer counts as damaged at its end.
   const std::vector<ReaderDamage>& damage() const { return damage_; }
-  // Whether the file ends with an intact index and footer. Without them the recorder was killed or
-  // the end of the file is lost.
-  bool has_footer() const { return footer_.index_offset != 0; }
+  // Whether the file ends with an intact footer. Without it the recorder was killed or the end of
+  // the file is lost.
+  bool has_footer() const { return footer_.has_value(); }
 
  private:
   SgzReader() = default;
-  static Result<SgzReader> start(InputFile file);
-  void find_footer();
-  bool block_at(std::uint64_t offset, format::BlockHeader& header);
-  std::uint64_t resynchronise(std::uint64_t from);
+  static Result<SgzReader> start(Result<InputFile> file, const std::string& name);
+  bool recover_header();
+  bool block_at(std::uint64_t offset, BlockView& block) const;
+  bool find_block(std::uint64_t from, BlockView& block) const;
+  bool resynchronise(BlockView& block);
+  bool accept_sequence(const BlockView& block, std::uint64_t skipped_from);
+  void finish();
   void add_damage(std::uint64_t offset, std::uint64_t bytes, std::string what);
   Status read_stored(const BlockView& block);
 
   InputFile file_;
   format::FileHeader header_{};
-  format::Footer footer_{};
+  std::optional<format::Footer> footer_;
   std::uint64_t seed_ = 0;
-  std::uint64_t position_ = 0;
-  std::uint64_t next_sequence_ = 0;
   std::uint64_t blocks_end_ = 0;  // where blocks stop: the footer or the end of the file
+  std::uint64_t position_ = 0;    // where the next block should begin
+  std::uint64_t next_sequence_ = 0;
+  std::optional<BlockView> last_;
+  std::uint64_t retry_budget_bytes_ = 0;  // for looking into damaged payloads, see resynchronise()
   std::vector<ReaderDamage> damage_;
   std::vector<std::uint8_t> stored_;
 };
