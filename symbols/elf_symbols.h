@@ -23,7 +23,7 @@ namespace spyglass {
 struct FunctionRange {
   std::uint64_t start = 0;  // as in the ELF file (no load bias)
   std::uint64_t end = 0;
-  std::string name;         // mangled
+  std::string name;  // mangled
 };
 
 class ElfSymbols {

@@ -1,0 +1,476 @@
+// SPDX-License-Identifier: Apache-2.0
+// Plain libdw without libdwfl: no search path but ours, no debuginfod, nothing that recurses with
+// the nesting of a hostile file's debug information.
+#include "symbols/elf_symbols.h"
+
+#include <dwarf.h>
+#include <elfutils/libdw.h>
+#include <elfutils/libdwelf.h>
+#include <fcntl.h>
+#include <gelf.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <unordered_map>
+#include <utility>
+
+#include "symbols/debug_file.h"
+#include "symbols/function_table.h"
+
+namespace spyglass {
+namespace {
+
+// No real compilation unit comes near; a file that lies about its entries must not cost minutes.
+constexpr std::size_t kMaxDebugEntries = 20'000'000;
+constexpr int kMaxInlineDepth = 256;
+
+struct ElfFile {
+  int descriptor = -1;
+  Elf* elf = nullptr;
+
+  ElfFile() = default;
+  ElfFile(ElfFile&& other) noexcept
+      : descriptor(std::exchange(other.descriptor, -1)), elf(std::exchange(other.elf, nullptr)) {}
+  ElfFile& operator=(ElfFile&& other) noexcept {
+    std::swap(descriptor, other.descriptor);
+    std::swap(elf, other.elf);
+    return *this;
+  }
+  ~ElfFile() {
+    if (elf != nullptr) {
+      elf_end(elf);
+    }
+    if (descriptor >= 0) {
+      close(descriptor);
+    }
+  }
+
+  std::span<const std::uint8_t> build_id() const {
+    const void* id = nullptr;
+    const ssize_t bytes = elf == nullptr ? 0 : dwelf_elf_gnu_build_id(elf, &id);
+    return bytes <= 0
+               ? std::span<const std::uint8_t>{}
+               : std::span(static_cast<const std::uint8_t*>(id), static_cast<std::size_t>(bytes));
+  }
+};
+
+Error cannot_open(const std::string& path, int reason) {
+  std::string why = reason == ENOENT ? "no such file" : std::strerror(reason);
+  return {ErrorKind::kSystem, "cannot open '" + path + "': " + why};
+}
+
+Result<ElfFile> open_elf(const std::string& path) {
+  ElfFile file;
+  // Non-blocking, so that a FIFO in the place of a file cannot hold us up.
+  file.descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (file.descriptor < 0) {
+    return cannot_open(path, errno);
+  }
+  struct stat status {};
+  const bool regular = fstat(file.descriptor, &status) == 0 && S_ISREG(status.st_mode);
+  elf_version(EV_CURRENT);
+  if (regular) {
+    file.elf = elf_begin(file.descriptor, ELF_C_READ_MMAP, nullptr);
+  }
+  if (file.elf == nullptr || elf_kind(file.elf) != ELF_K_ELF) {
+    return Error{ErrorKind::kFormat, "'" + path + "' is not an ELF file"};
+  }
+  return file;
+}
+
+Elf_Scn* find_section(Elf* elf, std::uint32_t type, const char* name) {
+  std::size_t names = 0;
+  if (elf_getshdrstrndx(elf, &names) != 0) {
+    return nullptr;
+  }
+  Elf_Scn* section = nullptr;
+  while ((section = elf_nextscn(elf, section)) != nullptr) {
+    GElf_Shdr header;
+    if (gelf_getshdr(section, &header) == nullptr || header.sh_type == SHT_NOBITS) {
+      continue;
+    }
+    const char* section_name = name == nullptr ? nullptr : elf_strptr(elf, names, header.sh_name);
+    if (name == nullptr ? header.sh_type == type
+                        : section_name != nullptr && std::strcmp(section_name, name) == 0) {
+      return section;
+    }
+  }
+  return nullptr;
+}
+
+bool has_debug_info(Elf* elf) {
+  return find_section(elf, 0, ".debug_info") != nullptr ||
+         find_section(elf, 0, ".zdebug_info") != nullptr;
+}
+
+// Appends the functions of the symbol table of `type`.
+void read_functions(Elf* elf, std::uint32_t type, std::vector<FunctionSymbol>& out) {
+  Elf_Scn* section = elf == nullptr ? nullptr : find_section(elf, type, nullptr);
+  GElf_Shdr header;
+  Elf_Data* data = section == nullptr ? nullptr : elf_getdata(section, nullptr);
+  if (data == nullptr || gelf_getshdr(section, &header) == nullptr || header.sh_entsize == 0) {
+    return;
+  }
+  const std::size_t count = data->d_size / header.sh_entsize;
+  for (std::size_t i = 1; i < count && i <= 0x7fffffffU; ++i) {
+    GElf_Sym symbol;
+    if (gelf_getsym(data, static_cast<int>(i), &symbol) == nullptr) {
+      return;
+    }
+    const unsigned kind = GELF_ST_TYPE(symbol.st_info);
+    if ((kind != STT_FUNC && kind != STT_GNU_IFUNC) || symbol.st_shndx == SHN_UNDEF) {
+      continue;
+    }
+    const char* name = elf_strptr(elf, header.sh_link, symbol.st_name);
+    if (name == nullptr || *name == '\0') {
+      continue;
+    }
+    const unsigned bind = GELF_ST_BIND(symbol.st_info);
+    const SymbolBinding binding = bind == STB_LOCAL  ? SymbolBinding::kLocal
+                                  : bind == STB_WEAK ? SymbolBinding::kWeak
+                                                     : SymbolBinding::kGlobal;
+    const std::uint64_t end = symbol.st_value + symbol.st_size;
+    out.push_back(
+        {symbol.st_value, std::max(end, symbol.st_value), name, binding, end > symbol.st_value});
+  }
+}
+
+Result<ElfFile> open_debug_candidate(const std::string& path,
+                                     std::span<const std::uint8_t> build_id, std::uint32_t crc) {
+  Result<ElfFile> file = open_elf(path);
+  if (!file) {
+    return file;
+  }
+  const bool same = build_id.empty() ? debug_link_checksum(file->descriptor) == crc
+                                     : std::ranges::equal(file->build_id(), build_id);
+  if (!same) {
+    return Error{ErrorKind::kFormat, "'" + path + "' belongs to another build"};
+  }
+  return file;
+}
+
+ElfFile find_debug_file(const std::string& path, const ElfFile& main) {
+  GElf_Word crc = 0;
+  const char* link = dwelf_elf_gnu_debuglink(main.elf, &crc);
+  for (const std::string& candidate :
+       debug_file_candidates(path, main.build_id(), link == nullptr ? "" : link)) {
+    if (Result<ElfFile> file = open_debug_candidate(candidate, main.build_id(), crc)) {
+      return std::move(*file);
+    }
+  }
+  return {};
+}
+
+std::string tidy_path(const char* file) {
+  return file == nullptr ? std::string() : std::filesystem::path(file).lexically_normal().string();
+}
+
+// One range of a subprogram, of the unit it stands in.
+struct SubprogramRange {
+  std::uint64_t start = 0;
+  std::uint64_t end = 0;
+  Dwarf_Off entry = 0;
+};
+
+using UnitIndex = std::vector<SubprogramRange>;  // by start, then entry
+
+void add_ranges(Dwarf_Die& entry, UnitIndex& index) {
+  Dwarf_Addr base = 0;
+  Dwarf_Addr start = 0;
+  Dwarf_Addr end = 0;
+  std::ptrdiff_t position = 0;
+  std::size_t budget = 4096;
+  while (budget-- > 0 && (position = dwarf_ranges(&entry, position, &base, &start, &end)) > 0) {
+    if (start < end) {
+      index.push_back({start, end, dwarf_dieoffset(&entry)});
+    }
+  }
+}
+
+// Visits the entries below `top`, parents first, without recursion. `visit` says whether to go
+// below.
+template <typename Visit>
+void walk_entries(Dwarf_Die& top, Visit&& visit) {
+  std::vector<Dwarf_Die> path;
+  Dwarf_Die current;
+  if (dwarf_child(&top, &current) != 0) {
+    return;
+  }
+  Dwarf_Off newest = dwarf_dieoffset(&top);
+  for (std::size_t visited = 0; visited < kMaxDebugEntries; ++visited) {
+    const Dwarf_Off offset = dwarf_dieoffset(&current);
+    if (offset <= newest) {
+      return;  // a sibling reference that leads back
+    }
+    newest = offset;
+    Dwarf_Die next;
+    if (visit(current) && dwarf_haschildren(&current) == 1 && dwarf_child(&current, &next) == 0) {
+      path.push_back(current);
+      current = next;
+      continue;
+    }
+    while (dwarf_siblingof(&current, &next) != 0) {
+      if (path.empty()) {
+        return;
+      }
+      current = path.back();
+      path.pop_back();
+    }
+    current = next;
+  }
+}
+
+bool can_hold_subprograms(int tag) {
+  switch (tag) {
+    case DW_TAG_subprogram:
+    case DW_TAG_lexical_block:
+    case DW_TAG_namespace:
+    case DW_TAG_module:
+    case DW_TAG_class_type:
+    case DW_TAG_structure_type:
+    case DW_TAG_union_type:
+    case DW_TAG_interface_type:
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool contains(Dwarf_Die& entry, std::uint64_t offset) { return dwarf_haspc(&entry, offset) == 1; }
+
+std::string entry_name(Dwarf_Die& entry) {
+  Dwarf_Attribute attribute;
+  for (const unsigned kind : {static_cast<unsigned>(DW_AT_linkage_name),
+                              static_cast<unsigned>(DW_AT_MIPS_linkage_name)}) {
+    const char* name = dwarf_formstring(dwarf_attr_integrate(&entry, kind, &attribute));
+    if (name != nullptr) {
+      return name;
+    }
+  }
+  const char* name = dwarf_diename(&entry);
+  return name == nullptr ? std::string() : name;
+}
+
+}  // namespace
+
+struct ElfSymbols::State {
+  ElfFile main;
+  ElfFile debug;
+  Dwarf* dwarf = nullptr;
+  FunctionTable table;
+  std::vector<FunctionRange> ranges;
+  bool ranges_known = false;
+  std::unordered_map<Dwarf_Off, UnitIndex> units;  // by the offset of the unit's first entry
+  UnitIndex unit_ranges;  // entry: the unit's; for what .debug_aranges lacks
+  bool unit_ranges_known = false;
+
+  State() = default;
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
+  ~State() {
+    if (dwarf != nullptr) {
+      dwarf_end(dwarf);  // before the Elf it reads from
+    }
+  }
+
+  void load(const std::string& path);
+  bool find_unit(std::uint64_t offset, Dwarf_Die& unit);
+  const UnitIndex& index_of(Dwarf_Die& unit);
+  bool find_subprogram(std::uint64_t offset, Dwarf_Die& unit, Dwarf_Die& subprogram);
+  void inline_chain(Dwarf_Die& unit, Dwarf_Die subprogram, std::uint64_t offset,
+                    std::vector<format::FrameInfo>& out);
+};
+
+void ElfSymbols::State::load(const std::string& path) {
+  const bool own_symbols = find_section(main.elf, SHT_SYMTAB, nullptr) != nullptr;
+  const bool own_debug_info = has_debug_info(main.elf);
+  if (!own_symbols || !own_debug_info) {
+    debug = find_debug_file(path, main);
+  }
+  std::vector<FunctionSymbol> symbols;
+  read_functions(main.elf, SHT_SYMTAB, symbols);
+  if (symbols.empty()) {
+    read_functions(debug.elf, SHT_SYMTAB, symbols);
+  }
+  if (symbols.empty()) {
+    read_functions(main.elf, SHT_DYNSYM, symbols);
+  }
+  table = FunctionTable(std::move(symbols));
+  if (Elf* source = own_debug_info ? main.elf : debug.elf; source != nullptr) {
+    dwarf = dwarf_begin_elf(source, DWARF_C_READ, nullptr);
+  }
+}
+
+bool ElfSymbols::State::find_unit(std::uint64_t offset, Dwarf_Die& unit) {
+  if (dwarf == nullptr) {
+    return false;
+  }
+  if (dwarf_addrdie(dwarf, offset, &unit) != nullptr) {
+    return true;
+  }
+  if (!unit_ranges_known) {
+    unit_ranges_known = true;
+    Dwarf_CU* cursor = nullptr;
+    Dwarf_CU* found = nullptr;
+    Dwarf_Die entry;
+    std::uint8_t kind = 0;
+    while (dwarf_get_units(dwarf, cursor, &found, nullptr, &kind, &entry, nullptr) == 0) {
+      cursor = found;
+      if (kind == DW_UT_compile) {
+        add_ranges(entry, unit_ranges);
+      }
+    }
+    std::ranges::sort(unit_ranges, {}, &SubprogramRange::start);
+  }
+  auto after = std::ranges::upper_bound(unit_ranges, offset, {}, &SubprogramRange::start);
+  return after != unit_ranges.begin() && offset < (--after)->end &&
+         dwarf_offdie(dwarf, after->entry, &unit) != nullptr;
+}
+
+const UnitIndex& ElfSymbols::State::index_of(Dwarf_Die& unit) {
+  const auto [place, added] = units.try_emplace(dwarf_dieoffset(&unit));
+  UnitIndex& index = place->second;
+  if (added) {
+    walk_entries(unit, [&](Dwarf_Die& entry) {
+      const int tag = dwarf_tag(&entry);
+      if (tag == DW_TAG_subprogram) {
+        add_ranges(entry, index);
+      }
+      return can_hold_subprograms(tag);
+    });
+    std::ranges::sort(index, {}, [](const SubprogramRange& range) {
+      return std::pair(range.start, range.entry);
+    });
+  }
+  return index;
+}
+
+bool ElfSymbols::State::find_subprogram(std::uint64_t offset, Dwarf_Die& unit,
+                                        Dwarf_Die& subprogram) {
+  if (!find_unit(offset, unit)) {
+    return false;
+  }
+  const UnitIndex& index = index_of(unit);
+  auto range = std::ranges::lower_bound(index, offset, {}, &SubprogramRange::start);
+  if (range == index.end() || range->start != offset) {
+    if (range == index.begin() || offset >= (--range)->end) {
+      return false;
+    }
+  }
+  return dwarf_offdie(dwarf, range->entry, &subprogram) != nullptr;
+}
+
+void ElfSymbols::State::inline_chain(Dwarf_Die& unit, Dwarf_Die subprogram, std::uint64_t offset,
+                                     std::vector<format::FrameInfo>& out) {
+  std::vector<Dwarf_Die> chain{subprogram};
+  walk_entries(subprogram, [&](Dwarf_Die& entry) {
+    const int tag = dwarf_tag(&entry);
+    const bool scope = tag == DW_TAG_lexical_block || tag == DW_TAG_inlined_subroutine;
+    if (!scope || chain.size() >= kMaxInlineDepth || !contains(entry, offset)) {
+      return false;
+    }
+    if (tag == DW_TAG_inlined_subroutine) {
+      chain.push_back(entry);
+    }
+    return true;
+  });
+  std::string file;
+  int line = 0;
+  if (Dwarf_Line* row = dwarf_getsrc_die(&unit, offset); row != nullptr) {
+    file = tidy_path(dwarf_linesrc(row, nullptr, nullptr));
+    dwarf_lineno(row, &line);
+  }
+  Dwarf_Files* files = nullptr;
+  std::size_t file_count = 0;
+  dwarf_getsrcfiles(&unit, &files, &file_count);
+  for (auto entry = chain.rbegin(); entry != chain.rend(); ++entry) {
+    const bool inlined = entry + 1 != chain.rend();
+    out.push_back(
+        {entry_name(*entry), file, static_cast<std::uint32_t>(std::max(line, 0)), inlined});
+    Dwarf_Attribute attribute;
+    Dwarf_Word number = 0;
+    file.clear();
+    line = 0;
+    if (files != nullptr &&
+        dwarf_formudata(dwarf_attr(&*entry, DW_AT_call_file, &attribute), &number) == 0) {
+      file = tidy_path(dwarf_filesrc(files, number, nullptr, nullptr));
+    }
+    if (dwarf_formudata(dwarf_attr(&*entry, DW_AT_call_line, &attribute), &number) == 0) {
+      line = static_cast<int>(number & 0x7fffffffU);
+    }
+  }
+}
+
+ElfSymbols::ElfSymbols(std::unique_ptr<State> state) : state_(std::move(state)) {}
+ElfSymbols::ElfSymbols(ElfSymbols&&) noexcept = default;
+ElfSymbols& ElfSymbols::operator=(ElfSymbols&&) noexcept = default;
+ElfSymbols::~ElfSymbols() = default;
+
+Result<ElfSymbols> ElfSymbols::open(const std::string& path,
+                                    std::span<const std::uint8_t> expected_build_id) {
+  Result<ElfFile> file = open_elf(path);
+  if (!file) {
+    return file.error();
+  }
+  if (!expected_build_id.empty() && !std::ranges::equal(file->build_id(), expected_build_id)) {
+    return Error{ErrorKind::kFormat, "'" + path + "' is another build than the one recorded"};
+  }
+  auto state = std::make_unique<State>();
+  state->main = std::move(*file);
+  state->load(path);
+  return ElfSymbols(std::move(state));
+}
+
+std::optional<format::FrameInfo> ElfSymbols::function_at(std::uint64_t offset) {
+  const FunctionSymbol* symbol = state_->table.find(offset);
+  format::FrameInfo frame;
+  Dwarf_Die unit;
+  Dwarf_Die subprogram;
+  const bool described =
+      state_->find_subprogram(symbol != nullptr ? symbol->start : offset, unit, subprogram);
+  if (described) {
+    frame.file = tidy_path(dwarf_decl_file(&subprogram));
+    int line = 0;
+    dwarf_decl_line(&subprogram, &line);
+    frame.line = static_cast<std::uint32_t>(std::max(line, 0));
+  }
+  if (symbol != nullptr) {
+    frame.function = symbol->name;
+  } else if (described) {
+    frame.function = entry_name(subprogram);
+  }
+  return frame.function.empty() ? std::nullopt : std::optional(std::move(frame));
+}
+
+std::vector<format::FrameInfo> ElfSymbols::frames_at(std::uint64_t offset) {
+  std::vector<format::FrameInfo> frames;
+  Dwarf_Die unit;
+  Dwarf_Die subprogram;
+  const FunctionSymbol* symbol = state_->table.find(offset);
+  if (state_->find_subprogram(offset, unit, subprogram)) {
+    state_->inline_chain(unit, subprogram, offset, frames);
+    if (symbol != nullptr) {
+      frames.back().function = symbol->name;
+    }
+  } else if (symbol != nullptr) {
+    frames.push_back({symbol->name, {}, 0, false});
+  }
+  return frames;
+}
+
+const std::vector<FunctionRange>& ElfSymbols::functions() {
+  if (!state_->ranges_known) {
+    state_->ranges_known = true;
+    state_->ranges.reserve(state_->table.all().size());
+    for (const FunctionSymbol& symbol : state_->table.all()) {
+      state_->ranges.push_back({symbol.start, symbol.end, symbol.name});
+    }
+  }
+  return state_->ranges;
+}
+
+}  // namespace spyglass
