@@ -30,8 +30,8 @@ UNBOUND = ["tests", "bench", "examples"]
 TARGET_SIDE = ["recorder/runtime", "cyg_hooks", "preload"]
 TARGET_SIDE_FILES = ["format/arena.h", "format/duration_histogram.h"]
 TARGET_SIDE_CXX = {
-    "array", "atomic", "bit", "cerrno", "climits", "cmath", "concepts", "csignal", "cstdarg",
-    "cstddef", "cstdint", "cstring", "ctime", "limits", "new", "span", "string_view",
+    "array", "atomic", "bit", "cerrno", "climits", "cmath", "concepts", "csetjmp", "csignal",
+    "cstdarg", "cstddef", "cstdint", "cstdlib", "cstring", "ctime", "limits", "new", "span", "string_view",
     "type_traits", "utility",
 }
 
