@@ -58,7 +58,7 @@ struct RecordingOptions {
   std::uint32_t filters_active;        // 1: wait for each module's filter verdict (ModuleRecord)
   std::uint32_t approximate_cpu;       // 1: don't try perf (for tests and --no-perf)
   std::uint64_t clock_interval_ticks;  // without perf, the thread clock is read at most this often
-  std::uint64_t ns_per_tick_q60;       // nanoseconds = ticks * this / 2^60
+  std::uint64_t ns_per_tick_q60;       // nanoseconds = ticks * this / 2^60; below 2^60
 };
 
 // A lock-free stack of free slots: low 32 bits the index + 1 (0: empty), high 32 bits a tag against ABA.
@@ -154,19 +154,35 @@ struct FilterRange {
 };
 
 // Shadow stack entry: one call that has not returned.
+//
+// Ordinary: `node` is its Node, `flags` 0. Special: `node` is the lane's cell 0 (which matches no function,
+// so hooks take the slow way) and `flags` holds what it is; vacant: node is cell 0 (or 0) and flags 0: no
+// call yet, a hook was interrupted between taking the entry and filling it. Use call_of().
 struct Entry {
-  std::uint64_t node;         // owner's address of the Node
+  std::uint64_t node;         // owner's address
   std::uint64_t start_ticks;
-  std::uint64_t sp;           // stack pointer of the caller of the hook; tells abandoned frames.
-                              // 0: special, the hooks take the slow way and `flags` holds it instead
-  std::uint64_t flags;        // kEntry* in the low 4 bits, the stack pointer above
+  std::uint64_t sp;           // stack pointer of the caller of the hook; tells abandoned frames
+  std::uint64_t flags;        // special: kEntry* in the low 8 bits, cell index of the Node above
 };
 inline constexpr std::uint64_t kEntryInherited = 1;  // open at fork: the parent counts this call
 inline constexpr std::uint64_t kEntryUntimed = 2;    // demoted: counted, not timed; start_ticks is 0
 inline constexpr std::uint64_t kEntryFolded = 4;     // reached its node by a fold (see Node)
-inline constexpr std::uint64_t kEntryUncounted = 8;  // excluded, or past --max-depth: no call at all;
-                                                     // `node` may be the caller's, start_ticks is no time
-inline constexpr std::uint64_t kEntryFlags = 15;
+inline constexpr std::uint64_t kEntryUncounted = 8;  // excluded or past --max-depth: no call at all
+inline constexpr std::uint64_t kEntryPastDepth = 16;  // the node is the last counted caller's, start_ticks
+                                                      // the function; always with kEntryUncounted
+inline constexpr unsigned kEntryCellShift = 8;
+
+// What an entry says, whichever way it says it. `cells` is Lane::cells. cell 0: vacant.
+struct EntryCall {
+  std::uint64_t cell;
+  std::uint64_t flags;
+};
+constexpr EntryCall call_of(std::uint64_t node, std::uint64_t flags, std::uint64_t cells) {
+  if (node != cells && node != 0) {
+    return {(node - cells) / 64U, 0};
+  }
+  return {flags >> kEntryCellShift, flags & ((std::uint64_t{1} << kEntryCellShift) - 1)};
+}
 static_assert(sizeof(Entry) == 32);
 
 inline constexpr unsigned kHistogramGroups = 12;
@@ -177,11 +193,16 @@ inline constexpr std::uint32_t kNodeExcluded = 1;  // by filter: no counting, ch
 inline constexpr std::uint32_t kNodeDemoted = 2;   // set by the collector (--max-overhead)
 inline constexpr std::uint32_t kNodeOverflow = 4;  // child of the root (address 0) that holds calls past the tree's bound
 
-// Node.address of a function whose module was unloaded: no call ever matches it again.
+// Bits in Node.address, so that hooks need one comparison. kRetiredBit: the function's module was
+// unloaded, no call ever matches it again. kSpecialBit: set whenever `mode` is not 0 (the collector sets
+// mode first, then this bit, with atomic or): calls take the slow way. Real addresses have neither.
 inline constexpr std::uint64_t kRetiredBit = std::uint64_t{1} << 63;
+inline constexpr std::uint64_t kSpecialBit = std::uint64_t{1} << 62;
+inline constexpr std::uint64_t kAddressMask = kSpecialBit - 1;
 
 // A calling context: (parent, function address). Two cells. The first line is what a hook touches.
-// Only the owner writes, except `mode` (collector) and kRetiredBit (the thread that unloaded the module).
+// Only the owner writes, except `mode` with kSpecialBit (collector, to demote) and kRetiredBit (the thread
+// that unloaded the module).
 struct alignas(64) Node {
   std::uint64_t address;
   std::uint64_t calls;           // completed calls
@@ -254,7 +275,7 @@ struct alignas(64) Lane {
   std::uint64_t span_threshold_ticks;
   std::uint64_t switch_word;          // owner's address of a word that changes when the thread is switched in
   std::uint64_t clock_deadline_ticks;  // past this the thread clock is read (approximate mode); ~0: never
-  std::uint64_t ns_per_tick_q60;
+  std::uint64_t ns_per_tick_q64;      // saturated: ticks are shorter than a nanosecond
   std::uint64_t cells;                // owner's address of cell 0
   std::uint64_t stack_limit;          // owner's address below which no Entry fits
   std::uint32_t switch_seen;
@@ -299,6 +320,7 @@ struct alignas(64) Lane {
   std::uint64_t filter_timeouts;  // nodes created without the collector's filter verdict
   std::uint32_t lookup_used;      // 1: the lookup table holds something
   std::uint32_t overflow_node;    // cell index of the kNodeOverflow node; 0: none
+  std::uint64_t stack_ready;      // owner's address: entries above have their node set (vacant or not)
 };
 static_assert(offsetof(Lane, ring_tail) == 128);
 

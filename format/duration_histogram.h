@@ -19,21 +19,22 @@ inline constexpr unsigned kHistogramScale = 2;
 inline constexpr unsigned kHistogramOctaves = 48;
 inline constexpr unsigned kHistogramBuckets = kHistogramOctaves * 4;
 
-// Nanoseconds of `ticks`, as a fixed-point number with 8 fractional bits. Saturates past 2^48 ns.
-constexpr std::uint64_t ticks_to_ns_q8(std::uint64_t ticks, std::uint64_t ns_per_tick_q60) {
+// Nanoseconds of `ticks` in 1/256 ns. ns_per_tick_q64 is below 2^64: ticks shorter than a nanosecond.
+// Requires: ticks < 2^56; what is above comes out as something large or as anything (see the last bucket).
+constexpr std::uint64_t ticks_to_ns_q8(std::uint64_t ticks, std::uint64_t ns_per_tick_q64) {
   __extension__ using Wide = unsigned __int128;
-  return static_cast<std::uint64_t>((static_cast<Wide>(ticks) * ns_per_tick_q60) >> 52U);
+  return static_cast<std::uint64_t>((static_cast<Wide>(ticks << 8U) * ns_per_tick_q64) >> 64U);
 }
 
 // Bucket of a duration given in 1/256 ns.
 constexpr unsigned bucket_of_ns_q8(std::uint64_t ns_q8) {
   const std::uint64_t value = ns_q8 < 0x100U ? 0x100U : ns_q8;  // at least 1 ns
   const auto leading = static_cast<unsigned>(std::countl_zero(value));
-  const std::uint64_t mantissa = value << leading;  // top bit set: [2^63, 2^64)
-  // 2^63 times 2^(1/4), 2^(2/4), 2^(3/4), rounded up.
-  const unsigned quarter = static_cast<unsigned>(mantissa >= 0x9837F0518DB8A970ULL) +
-                           static_cast<unsigned>(mantissa >= 0xB504F333F9DE6485ULL) +
-                           static_cast<unsigned>(mantissa >= 0xD744FCCAD69D6AF5ULL);
+  const auto mantissa = static_cast<std::uint32_t>((value << leading) >> 32U);  // top bit set
+  // 2^31 times 2^(1/4), 2^(2/4), 2^(3/4), rounded up.
+  const unsigned quarter = static_cast<unsigned>(mantissa >= 0x9837F052U) +
+                           static_cast<unsigned>(mantissa >= 0xB504F334U) +
+                           static_cast<unsigned>(mantissa >= 0xD744FCCBU);
   const unsigned bucket = (55U - leading) * 4U + quarter;
   return bucket < kHistogramBuckets ? bucket : kHistogramBuckets - 1;
 }

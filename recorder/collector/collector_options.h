@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// collector_options.h - what one session was asked to do.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "format/arena.h"
+
+namespace spyglass::collector {
+
+inline constexpr std::uint64_t kSpansOff = ~std::uint64_t{0};  // span threshold: no spans at all
+
+// When the session ends: with the last process of the tree, or with the program that was started.
+enum class Follow { kTree, kMain };
+
+struct CollectorOptions {
+  std::string output;  // pattern of output_name.h; empty: the default name
+  bool force = false;  // replace an existing file
+  std::uint64_t span_threshold_ns = 10'000;  // 0: every call; kSpansOff: none
+  format::OnFull on_full = format::OnFull::kDropNewest;
+  std::uint64_t ring_bytes = 0;  // per thread; 0: by threshold
+  std::uint64_t tree_bytes = 16U << 20U;
+  std::uint64_t interval_ns = 100'000'000;
+  std::vector<std::string> include;
+  std::vector<std::string> exclude;
+  std::uint32_t max_depth = 0;
+  double max_overhead_percent = 0;
+  Follow follow = Follow::kTree;
+  bool strict = false;
+  bool approximate_cpu = false;
+  bool quiet = false;
+  bool verbose = false;
+};
+
+}  // namespace spyglass::collector

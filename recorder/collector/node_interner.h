@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// node_interner.h - session-wide ids of modules, sites and nodes, whichever process, thread and address
+// they came from.
+//
+//   Where    collector.
+//   Threads  one at a time.
+//   Memory   grows with what is distinct in the session.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "format/records.h"
+
+namespace spyglass::collector {
+
+class SgzWriter;
+
+class NodeInterner {
+ public:
+  NodeInterner();
+
+  std::uint32_t module(const std::string& path, std::span<const std::uint8_t> build_id);
+  std::uint32_t site(std::uint32_t module, std::uint64_t offset);
+  // Requires: parent is an id of a node.
+  std::uint32_t node(std::uint32_t parent, std::uint32_t site);
+
+  const std::vector<format::ModuleInfo>& modules() const { return modules_; }  // [id - 1]
+  const std::vector<format::SiteRecord>& sites() const { return sites_; }      // [id - 1]
+  std::size_t node_count() const { return nodes_.size(); }
+  std::uint32_t site_of(std::uint32_t node) const { return nodes_[node - 1].site; }
+
+  // Writes what the file does not have yet; true: the file has everything.
+  bool write_new(SgzWriter& writer);
+
+ private:
+  struct SiteKey {
+    std::uint32_t module;
+    std::uint64_t offset;
+    bool operator==(const SiteKey&) const = default;
+  };
+  struct SiteHash {
+    std::size_t operator()(const SiteKey& key) const {
+      return (key.offset ^ (std::uint64_t{key.module} << 40U)) * 0x9e3779b97f4a7c15ULL;
+    }
+  };
+  struct NodeHash {
+    std::size_t operator()(std::uint64_t key) const { return key * 0x9e3779b97f4a7c15ULL; }
+  };
+
+  std::vector<format::ModuleInfo> modules_;
+  std::vector<format::SiteRecord> sites_;
+  std::vector<format::NodeRecord> nodes_;
+  std::unordered_map<std::string, std::uint32_t> module_ids_;  // path, NUL, build-id
+  std::unordered_map<SiteKey, std::uint32_t, SiteHash> site_ids_;
+  std::unordered_map<std::uint64_t, std::uint32_t, NodeHash> node_ids_;  // parent << 32 | site
+  std::size_t modules_written_ = 0;
+  std::size_t sites_written_ = 0;
+  std::size_t nodes_written_ = 0;
+  std::vector<std::uint8_t> raw_;
+};
+
+}  // namespace spyglass::collector

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "recorder/collector/option_values.h"
+
+#include <array>
+#include <charconv>
+#include <cmath>
+
+#include "recorder/collector/collector_options.h"
+
+namespace spyglass::collector {
+namespace {
+
+struct Unit64 {
+  std::string_view name;
+  double factor;
+};
+
+Error unreadable(std::string_view what, std::string_view text, std::string_view expected) {
+  return Error{ErrorKind::kUsage, "bad " + std::string(what) + " '" + std::string(text) +
+                                      "': expected " + std::string(expected)};
+}
+
+// A number and what follows it; false if there is no non-negative number or the product does not fit.
+template <std::size_t kCount>
+bool scale(std::string_view text, const std::array<Unit64, kCount>& units, std::uint64_t& value) {
+  double number = 0;
+  const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || !(number >= 0)) {
+    return false;
+  }
+  const std::string_view unit = text.substr(static_cast<std::size_t>(rest - text.data()));
+  for (const Unit64& candidate : units) {
+    const double scaled = number * candidate.factor;
+    if (unit == candidate.name && scaled < 9e18) {
+      value = static_cast<std::uint64_t>(std::llround(scaled));
+      return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+Result<std::uint64_t> parse_duration(std::string_view text) {
+  static constexpr std::array<Unit64, 4> kUnits = {{{"ns", 1}, {"us", 1e3}, {"ms", 1e6}, {"s", 1e9}}};
+  std::uint64_t value = 0;
+  if (text == "0" || scale(text, kUnits, value)) {
+    return value;
+  }
+  return unreadable("duration", text, "a number with ns, us, ms or s");
+}
+
+Result<std::uint64_t> parse_span_threshold(std::string_view text) {
+  if (text == "all") {
+    return std::uint64_t{0};
+  }
+  if (text == "off") {
+    return kSpansOff;
+  }
+  Result<std::uint64_t> duration = parse_duration(text);
+  return duration ? duration : unreadable("--trace value", text, "all, off or a duration like 10us");
+}
+
+Result<std::uint64_t> parse_size(std::string_view text) {
+  static constexpr double kKibi = 1024;
+  static constexpr std::array<Unit64, 8> kUnits = {{{"", 1},
+                                                    {"B", 1},
+                                                    {"K", kKibi},
+                                                    {"KiB", kKibi},
+                                                    {"M", kKibi * kKibi},
+                                                    {"MiB", kKibi * kKibi},
+                                                    {"G", kKibi * kKibi * kKibi},
+                                                    {"GiB", kKibi * kKibi * kKibi}}};
+  std::uint64_t value = 0;
+  if (scale(text, kUnits, value) && value != 0) {
+    return value;
+  }
+  return unreadable("size", text, "a number with K, M or G");
+}
+
+Result<format::OnFull> parse_on_full(std::string_view text) {
+  for (const format::OnFull policy :
+       {format::OnFull::kDropNewest, format::OnFull::kDropOldest, format::OnFull::kBlock}) {
+    if (text == on_full_name(policy)) {
+      return policy;
+    }
+  }
+  return unreadable("--on-full value", text, "drop-newest, drop-oldest or block");
+}
+
+std::string on_full_name(format::OnFull policy) {
+  switch (policy) {
+    case format::OnFull::kDropOldest:
+      return "drop-oldest";
+    case format::OnFull::kBlock:
+      return "block";
+    case format::OnFull::kDropNewest:
+      break;
+  }
+  return "drop-newest";
+}
+
+}  // namespace spyglass::collector

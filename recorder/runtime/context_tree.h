@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// context_tree.h - the calling-context tree of one lane.
+//
+// Interrupted by a signal at any instruction it stays a tree: cells are taken with one instruction,
+// children linked with compare-and-swap; at worst a handler's node exists twice, which readers merge.
+//
+//   Where    target side; the slow way of hooks.
+//   Threads  the lane's owner.
+//   Memory   cells of the lane; bounded. Past the bound, calls fold (see format::NodeExtension).
+#pragma once
+
+#include <cstdint>
+
+#include "format/arena.h"
+
+namespace spyglass::runtime {
+
+// Where a call of `address` from `parent` is counted.
+struct CallTarget {
+  format::Node* node;
+  std::uint64_t flags;  // kEntryFolded, kEntryUncounted or 0
+};
+CallTarget find_target(format::Lane* lane, format::Node* parent, std::uint64_t address);
+
+// The cells that hold bucket `bucket` of `node`; null when the lane has no cell left.
+format::HistogramCell* histogram_cell(format::Lane* lane, format::Node* node, unsigned bucket);
+
+// Null when the lane has no cell left.
+format::NodeExtension* extension_of(format::Lane* lane, format::Node* node);
+
+// Empties the lane and creates its root.
+void plant_root(format::Lane* lane);
+
+// Turns every node in [start, end) of any lane of this process into one that matches no call.
+void retire_range(std::uint64_t start, std::uint64_t end);
+
+}  // namespace spyglass::runtime

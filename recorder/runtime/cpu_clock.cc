@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "recorder/runtime/cpu_clock.h"
+
+#include <fcntl.h>
+#include <linux/perf_event.h>
+#include <sys/mman.h>
+
+#include "recorder/runtime/clock.h"
+#include "recorder/runtime/lane.h"
+#include "recorder/runtime/session.h"
+#include "recorder/runtime/syscalls.h"
+
+namespace spyglass::runtime {
+namespace {
+
+using format::CpuClock;
+using format::Entry;
+using format::Lane;
+using format::Node;
+
+constexpr std::uint64_t kPageBytes = 4096;
+
+// Differs from what `switch_seen` holds without perf, so that every hook takes the slow way, where the
+// time is looked at.
+const std::uint32_t kAlwaysSwitched = 1;
+
+// Address of the control page of a dummy event on the calling thread; 0 where perf is refused.
+std::uint64_t map_switch_page() {
+  perf_event_attr attributes = {};
+  attributes.type = PERF_TYPE_SOFTWARE;
+  attributes.size = sizeof(attributes);
+  attributes.config = PERF_COUNT_SW_DUMMY;
+  attributes.exclude_kernel = 1;
+  attributes.exclude_hv = 1;
+  const long descriptor =
+      kernel(SYS_perf_event_open, &attributes, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
+  if (descriptor < 0) {
+    return 0;
+  }
+  const long page = kernel(SYS_mmap, 0, kPageBytes, PROT_READ, MAP_SHARED, descriptor, 0);
+  kernel(SYS_close, descriptor);  // the mapping keeps the event
+  return page < 0 && page > -4096 ? 0 : static_cast<std::uint64_t>(page);
+}
+
+void use_approximate_clock(Lane* lane) {
+  lane->switch_word = reinterpret_cast<std::uint64_t>(&kAlwaysSwitched);
+  lane->switch_seen = 0;
+  lane->cpu_clock = CpuClock::kApproximate;
+}
+
+std::uint64_t ticks_of_ns(std::uint64_t ns) {
+  __extension__ using Wide = unsigned __int128;
+  return static_cast<std::uint64_t>((static_cast<Wide>(ns) * g_session.ticks_per_ns_q32) >> 32U);
+}
+
+// The innermost call that is counted: excluded ones leave their time to their caller.
+Node* charged_node(const Lane* lane) {
+  for (const Entry* entry = top_of(lane);; ++entry) {
+    const format::EntryCall call = format::call_of(entry->node, entry->flags, lane->cells);
+    if (call.cell != 0 && (call.flags & format::kEntryUncounted) == 0) {
+      return node_at(lane, static_cast<std::uint32_t>(call.cell));  // the sentinel at the latest
+    }
+  }
+}
+
+}  // namespace
+
+void start_cpu_clock(Lane* lane) {
+  std::uint64_t page = 0;
+  if (g_session.arena->options.approximate_cpu == 0) {
+    page = map_switch_page();
+  }
+  if (page != 0) {
+    lane->switch_word = page + offsetof(perf_event_mmap_page, lock);
+    lane->cpu_clock = CpuClock::kExact;
+    lane->switch_seen = *reinterpret_cast<const volatile std::uint32_t*>(lane->switch_word);
+  } else {
+    use_approximate_clock(lane);
+  }
+  lane->last_sync_cpu_ns = thread_cpu_ns();
+  lane->last_sync_ticks = ticks();
+  lane->clock_deadline_ticks = lane->last_sync_ticks + g_session.arena->options.clock_interval_ticks;
+}
+
+void stop_cpu_clock(Lane* lane) {
+  if (lane->cpu_clock != CpuClock::kExact) {
+    return;
+  }
+  const std::uint64_t page = lane->switch_word - offsetof(perf_event_mmap_page, lock);
+  use_approximate_clock(lane);
+  lane->cpu_clock = CpuClock::kExact;  // it was, for all but the last destructors
+  asm volatile("" ::: "memory");       // no handler may read the page once it is gone
+  kernel(SYS_munmap, page, kPageBytes);
+}
+
+void sync_cpu(Lane* lane) {
+  if (lane->switch_word == reinterpret_cast<std::uint64_t>(&kAlwaysSwitched) &&
+      ticks() < lane->clock_deadline_ticks) {
+    return;
+  }
+  sync_cpu_now(lane);
+}
+
+void sync_cpu_now(Lane* lane) {
+  if (lane->switch_word != reinterpret_cast<std::uint64_t>(&kAlwaysSwitched)) {
+    // Before the clock is read: a switch in between then shows at the next hook.
+    lane->switch_seen = *reinterpret_cast<const volatile std::uint32_t*>(lane->switch_word);
+  }
+  const std::uint64_t cpu_ns = thread_cpu_ns();
+  const std::uint64_t now_ticks = ticks();
+  const std::uint64_t wall_ticks = now_ticks - lane->last_sync_ticks;
+  const std::uint64_t cpu_ticks = ticks_of_ns(cpu_ns - lane->last_sync_cpu_ns);
+  if (wall_ticks > cpu_ticks && now_ticks > lane->last_sync_ticks) {
+    charged_node(lane)->off_cpu_ticks += wall_ticks - cpu_ticks;
+  }
+  lane->last_sync_ticks = now_ticks;
+  lane->last_sync_cpu_ns = cpu_ns;
+  lane->clock_deadline_ticks = now_ticks + g_session.arena->options.clock_interval_ticks;
+}
+
+}  // namespace spyglass::runtime

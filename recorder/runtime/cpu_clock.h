@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// cpu_clock.h - which part of the wall time a thread spent off the CPU, charged to the node where it was.
+//
+// Exact way: the kernel changes a word in a perf event's control page at every switch-in of the thread;
+// a hook compares it with the value seen last and only on a change reads the thread's CPU clock.
+// Without perf the clock is read at most every RecordingOptions::clock_interval_ticks (approximate).
+//
+//   Where    target side; sync_cpu is called by the slow way of hooks.
+#pragma once
+
+#include "format/arena.h"
+
+namespace spyglass::runtime {
+
+// Opens the calling thread's switch word and takes the first reading.
+void start_cpu_clock(format::Lane* lane);
+
+// Gives the switch word back to the kernel; the lane goes on in the approximate way.
+void stop_cpu_clock(format::Lane* lane);
+
+// Charges the time off the CPU since the last reading to the innermost counted node, if the thread was
+// switched (exact) or enough time has passed (approximate).
+void sync_cpu(format::Lane* lane);
+
+// The same, whether or not anything points to a switch.
+void sync_cpu_now(format::Lane* lane);
+
+inline bool was_switched(const format::Lane* lane) {
+  return *reinterpret_cast<const volatile std::uint32_t*>(lane->switch_word) != lane->switch_seen;
+}
+
+}  // namespace spyglass::runtime

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+// record.h - the only door for hooks: a call begins, a call ends.
+//
+// The hot path has no side effect until every test has passed; any test that fails hands the whole
+// call to the slow way, which does it all again with every case considered. Order of stores matters in
+// two places, for signal handlers that interrupt a hook and for SIGKILL at any instruction:
+//  - enter publishes the entry (lane->top), then fills it, the node last: a handler in between finds it
+//    vacant, works above it and leaves it as it was;
+//  - exit gives the entry up, vacant, then counts: a call is never seen open and counted.
+//
+//   Where    target side, inside hooks.
+//   Threads  each on its own lane.
+//   Errors   none; what can't be recorded is counted.
+#pragma once
+
+#include <cstdint>
+
+#include "format/arena.h"
+#include "format/duration_histogram.h"
+#include "recorder/runtime/clock.h"
+#include "recorder/runtime/cpu_clock.h"
+#include "recorder/runtime/lane.h"
+#include "recorder/runtime/session.h"
+#include "recorder/runtime/span_ring.h"
+
+namespace spyglass::runtime {
+
+[[gnu::cold, gnu::noinline]] void enter_slowly(std::uint64_t function, std::uint64_t sp);
+[[gnu::cold, gnu::noinline]] void exit_slowly(std::uint64_t function, std::uint64_t sp,
+                                              std::uint64_t now_ticks);
+
+// The program jumps (longjmp) to a frame whose stack pointer is `target_sp`: the calls in between end.
+void record_jump(std::uint64_t target_sp, std::uint64_t own_sp);
+
+inline bool rare(bool condition) {
+  return __builtin_expect(static_cast<long>(condition), 0) != 0;
+}
+// Keeps the compiler from moving stores across, as the two notes above need. x86 keeps their order.
+inline void signal_fence() { asm volatile("" ::: "memory"); }
+
+// Where the shadow stack crosses one of these boundaries, a call takes the slow way, which looks whether
+// there is room and marks the entries ahead vacant: cheaper than a test of the limit on every call.
+inline constexpr std::uint64_t kStackCheckBytes = 4096;
+
+// `function` begins; `sp` is the stack pointer at the call of the hook.
+[[gnu::always_inline]] inline void record_enter(std::uint64_t function, std::uint64_t sp) {
+  format::Lane* lane = t_thread.lane;
+  if (rare(lane == nullptr || g_fork_page.recording == 0)) {
+    return enter_slowly(function, sp);
+  }
+  const format::Entry* top = top_of(lane);
+  const auto* parent = reinterpret_cast<const format::Node*>(top->node);
+  format::Node* node = node_at(lane, parent->last_child);
+  if (rare(node->address != function || top->sp < sp ||
+           reinterpret_cast<std::uint64_t>(top) % kStackCheckBytes == 0 || was_switched(lane))) {
+    return enter_slowly(function, sp);
+  }
+  auto* entry = const_cast<volatile format::Entry*>(top - 1);
+  lane->top = reinterpret_cast<std::uint64_t>(entry);
+  signal_fence();
+  entry->sp = sp;
+  entry->node = reinterpret_cast<std::uint64_t>(node);
+  entry->start_ticks = ticks();
+}
+
+// `function` returns. Takes the time first.
+[[gnu::always_inline]] inline void record_exit(std::uint64_t function, std::uint64_t sp) {
+  const std::uint64_t now_ticks = ticks();
+  format::Lane* lane = t_thread.lane;
+  if (rare(lane == nullptr || g_fork_page.recording == 0)) {
+    return exit_slowly(function, sp, now_ticks);
+  }
+  format::Entry* entry = top_of(lane);
+  auto* node = reinterpret_cast<format::Node*>(entry->node);
+  const std::uint64_t start_ticks = entry->start_ticks;
+  // A clock that ran backwards makes this huge, for which no histogram group exists: the slow way.
+  const std::uint64_t duration_ticks = now_ticks - start_ticks;
+  const unsigned bucket =
+      format::bucket_of_ns_q8(format::ticks_to_ns_q8(duration_ticks, lane->ns_per_tick_q64));
+  const std::uint32_t group = node->histogram[bucket / format::kBucketsPerGroup];
+  // entry[1].sp: a hook called in tail position sees the stack pointer of the caller's frame, never more.
+  if (rare(node->address != function || group == 0 || entry[1].sp < sp || was_switched(lane))) {
+    return exit_slowly(function, sp, now_ticks);
+  }
+  signal_fence();
+  entry->node = lane->cells;
+  lane->top = reinterpret_cast<std::uint64_t>(entry + 1);
+  signal_fence();
+  node->calls += 1;
+  node->total_ticks += duration_ticks;
+  if (rare(duration_ticks < node->min_ticks)) {
+    node->min_ticks = duration_ticks;
+  }
+  if (rare(duration_ticks > node->max_ticks)) {
+    node->max_ticks = duration_ticks;
+  }
+  auto* cell = reinterpret_cast<format::HistogramCell*>(node_at(lane, group));
+  cell->count[bucket % format::kBucketsPerGroup] += 1;
+  if (rare(duration_ticks >= lane->span_threshold_ticks)) {
+    push_span(lane, cell_of(lane, node), start_ticks, duration_ticks);
+  }
+}
+
+}  // namespace spyglass::runtime
