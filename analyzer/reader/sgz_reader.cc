@@ -227,7 +227,8 @@ void SgzReader::finish() {
 
 void SgzReader::add_damage(std::uint64_t offset, std::uint64_t bytes, std::string what) {
   const ReaderDamage damage{offset, bytes, std::move(what)};
-  const auto [first, last] = std::ranges::equal_range(damage_, offset, {}, &ReaderDamage::offset);
+  const auto first = std::ranges::lower_bound(damage_, offset, {}, &ReaderDamage::offset);
+  const auto last = std::ranges::upper_bound(damage_, offset, {}, &ReaderDamage::offset);
   if (std::find(first, last, damage) == last && damage_.size() < kMaxDamageRecords) {
     damage_.insert(last, damage);
   }
