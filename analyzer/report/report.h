@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// report.h - a Profile as text: the door of this folder.
+//
+// The text forms are for people; docs/json.md is the contract for programs.
+//
+//   Where    analyzer.
+//   Errors   those of the stream that is written to.
+#pragma once
+
+#include <cstdint>
+#include <ostream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "analyzer/model/profile.h"
+#include "analyzer/report/function_order.h"
+#include "analyzer/report/group_view.h"
+#include "analyzer/report/text_table.h"
+
+namespace spyglass {
+
+struct TreeLimits {
+  double min_share = 0.005;  // of the recorded time; lines below are summed up
+  std::size_t top = 0;       // lines; 0: no limit
+};
+
+// What was recorded, how it ended, what is missing.
+void write_summary(std::ostream& out, const TextStyle& style, const Profile& profile);
+// `top` rows, 0 for all.
+void write_functions(std::ostream& out, const TextStyle& style, const Profile& profile, SortKey key,
+                     std::size_t top);
+void write_tree(std::ostream& out, const TextStyle& style, const Profile& profile,
+                const TreeLimits& limits);
+// Requires: a valid function index.
+void write_callers(std::ostream& out, const TextStyle& style, const Profile& profile,
+                   std::uint32_t function, const TreeLimits& limits);
+void write_callees(std::ostream& out, const TextStyle& style, const Profile& profile,
+                   std::uint32_t function, const TreeLimits& limits);
+void write_threads(std::ostream& out, const TextStyle& style, const Profile& profile,
+                   std::size_t top);
+void write_groups(std::ostream& out, const TextStyle& style, const Profile& profile,
+                  const std::vector<Group>& groups, std::string_view title, std::size_t top);
+// The command that would show more, when a person is watching.
+void write_next_step(std::ostream& out, const TextStyle& style, const Profile& profile,
+                     std::string_view seen);
+
+// Semicolon-separated call paths with self wall time in whole nanoseconds, for flame graph tools.
+void write_folded(std::ostream& out, const Profile& profile, bool full_names);
+void write_functions_csv(std::ostream& out, const Profile& profile, SortKey key, std::size_t top);
+void write_threads_csv(std::ostream& out, const Profile& profile);
+void write_groups_csv(std::ostream& out, const std::vector<Group>& groups);
+// Everything, as docs/json.md says. Groups, if any, are those of --by.
+void write_json(std::ostream& out, const Profile& profile, SortKey key,
+                const std::vector<Group>& groups);
+
+// How a function is called in text.
+const std::string& shown_name(const TextStyle& style, const Function& function);
+// "parser.cc:12", or empty.
+std::string source_place(const TextStyle& style, const Function& function);
+
+}  // namespace spyglass

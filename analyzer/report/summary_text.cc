@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "analyzer/report/loss_text.h"
+#include "analyzer/report/name_match.h"
+#include "analyzer/report/quantity.h"
+#include "analyzer/report/report.h"
+#include "analyzer/report/safe_text.h"
+
+namespace spyglass {
+namespace {
+
+constexpr std::size_t kMostLines = 8;  // of one kind
+
+std::string plural(std::uint64_t count, std::string_view one, std::string_view many) {
+  return format_count(count) + " " + std::string(count == 1 ? one : many);
+}
+
+std::string how_it_ended(const Profile& profile) {
+  if (!profile.end) return "recorder was killed; what it had written until then is here";
+  if (profile.processes.empty()) return "no process";
+  std::string text = describe_exit(profile.processes.front().record);
+  if (profile.end->interrupted) text += " (recording ended first)";
+  return text;
+}
+
+void write_amounts(std::ostream& out, const TextStyle& style, const Profile& profile) {
+  std::uint64_t calls = 0;
+  double cpu_ns = 0;
+  for (const Function& function : profile.functions) {
+    calls += function.metrics.calls;
+    cpu_ns += function.metrics.cpu_self_ns;
+  }
+  write_fact(out, style, "processes",
+             fmt::format("{}, {}", format_count(profile.processes.size()),
+                         plural(profile.threads.size(), "thread", "threads")));
+  write_fact(out, style, "calls",
+             fmt::format("{} of {}, {}", format_count(calls),
+                         plural(profile.functions.size(), "function", "functions"),
+                         plural(profile.nodes.empty() ? 0 : profile.nodes.size() - 1, "call path",
+                                "call paths")));
+  const double wall_ns = profile.nodes.empty() ? 0 : profile.nodes.front().metrics.wall_total_ns;
+  write_fact(out, style, "in calls",
+             fmt::format("{} wall, {} CPU{}", format_duration(wall_ns), format_duration(cpu_ns),
+                         profile.approximate_cpu ? " (approximate: perf was refused)" : ""));
+}
+
+template <typename Items, typename Describe>
+void write_list(std::ostream& out, const TextStyle& style, std::string_view label,
+                const Items& items, Tint tint, Describe describe) {
+  std::size_t shown = 0;
+  for (const auto& item : items) {
+    if (shown == kMostLines) {
+      write_fact(out, style, "", fmt::format("and {} more", items.size() - shown), Tint::kDim);
+      break;
+    }
+    write_fact(out, style, shown == 0 ? label : "", describe(item), tint);
+    ++shown;
+  }
+}
+
+void write_demoted(std::ostream& out, const TextStyle& style, const Profile& profile) {
+  if (profile.demoted.empty()) return;
+  double uncertainty_ns = 0;
+  for (const Function& function : profile.functions) {
+    uncertainty_ns = std::max(uncertainty_ns, function.metrics.uncertainty_ns);
+  }
+  write_fact(out, style, "estimated",
+             fmt::format("times of {} (marked ~): counted always, timed one call in 16; "
+                         "at most ±{}",
+                         plural(profile.demoted.size(), "function", "functions"),
+                         format_duration(uncertainty_ns)));
+}
+
+void write_flaws(std::ostream& out, const TextStyle& style, const Profile& profile) {
+  const auto losses = merged_losses(profile);
+  std::vector<format::LossRecord> lost;
+  std::vector<format::LossRecord> repaired;
+  for (const auto& loss : losses) (is_real_loss(loss.kind) ? lost : repaired).push_back(loss);
+  if (lost.empty()) write_fact(out, style, "lost", "nothing");
+  write_list(out, style, "lost", lost, Tint::kWarm, describe_loss);
+  write_list(out, style, "repaired", repaired, Tint::kNone, describe_loss);
+  write_list(out, style, "blind spots", profile.coverage, Tint::kWarm,
+             [](const format::CoverageRecord& record) {
+               return record.subject.empty() ? record.reason : record.subject + ": " + record.reason;
+             });
+  write_list(out, style, "damage", profile.damage, Tint::kHot, [](const Damage& damage) {
+    return fmt::format("{} at offset {}: {}", plural(damage.bytes, "byte", "bytes"), damage.offset,
+                       damage.what);
+  });
+}
+
+}  // namespace
+
+const std::string& shown_name(const TextStyle& style, const Function& function) {
+  return style.full_names || function.short_name.empty() ? function.name : function.short_name;
+}
+
+std::string source_place(const TextStyle& style, const Function& function) {
+  if (function.file.empty()) return {};
+  const std::string file =
+      style.full_names ? function.file : std::string(module_name(function.file));
+  return function.line == 0 ? file : fmt::format("{}:{}", file, function.line);
+}
+
+void write_summary(std::ostream& out, const TextStyle& style, const Profile& profile) {
+  const auto& session = profile.session;
+  write_fact(out, style, "recording",
+             fmt::format("{}  ({})", profile.file, format_bytes(profile.file_bytes)));
+  write_fact(out, style, "command",
+             command_line(session.command.data(), session.command.data() + session.command.size()),
+             Tint::kStrong);
+  write_fact(out, style, "recorded",
+             fmt::format("{} on {}, Spyglass {}", format_utc(session.start.unix_ns),
+                         session.host.empty() ? "an unknown host" : session.host, session.version));
+  write_fact(out, style, "duration",
+             fmt::format("{}, {}", format_duration(profile.duration_ns), how_it_ended(profile)));
+  if (!profile.range_note.empty()) {
+    write_fact(out, style, "time range",
+               fmt::format("{}..{}: {}", format_duration(profile.range_start_ns),
+                           format_duration(profile.range_end_ns), profile.range_note));
+  }
+  write_amounts(out, style, profile);
+  write_demoted(out, style, profile);
+  write_flaws(out, style, profile);
+}
+
+}  // namespace spyglass

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "analyzer/report/quantity.h"
+#include "analyzer/report/report.h"
+#include "analyzer/report/tree_view.h"
+
+namespace spyglass {
+namespace {
+
+constexpr std::uint32_t kDeepestIndent = 24;  // levels; below, the depth is written as a number
+constexpr unsigned kCallerLevels = 12;
+
+std::string lead_of(const std::vector<bool>& more_follow, std::uint32_t depth) {
+  if (depth <= 1) return {};
+  if (depth > kDeepestIndent) return fmt::format("{:>{}}· ", fmt::format("[{}]", depth), 2 * kDeepestIndent - 4);
+  std::string lead;
+  for (std::uint32_t level = 2; level < depth; ++level) lead += more_follow[level] ? "│ " : "  ";
+  return lead + (more_follow[depth] ? "├ " : "└ ");
+}
+
+// Writes the lines of a view, depth first, without recursion.
+class TreeWriter {
+ public:
+  TreeWriter(const TextStyle& style, const Profile& profile, const TreeView& view, double whole_ns,
+             const TreeLimits& limits)
+      : style_(style), profile_(profile), view_(view), whole_ns_(whole_ns), limits_(limits),
+        table_({{"total", false, 0}, {"share"}, {"self"}, {"CPU"}, {"calls"}, {"call path", true}}) {}
+
+  void write(std::ostream& out) {
+    open(0);
+    while (!path_.empty()) {
+      if (limits_.top != 0 && lines_ == limits_.top) {
+        table_.add_note(fmt::format("… cut after {} lines (--top)", lines_));
+        break;
+      }
+      Step& top = path_.back();
+      if (top.next == top.shown) {
+        close(top);
+        path_.pop_back();
+        continue;
+      }
+      const std::uint32_t line = view_.nodes[top.node].children[top.next++];
+      const std::uint32_t depth = view_.nodes[line].depth;
+      more_follow_.resize(std::max<std::size_t>(more_follow_.size(), depth + 1));
+      more_follow_[depth] = top.next < top.shown || top.hidden_ns >= least_ns();
+      add_line(view_.nodes[line]);
+      open(line);
+    }
+    table_.write(out, style_);
+  }
+
+ private:
+  struct Step {
+    std::uint32_t node;
+    std::size_t next;
+    std::size_t shown;      // children above the limit; they come first
+    double hidden_ns;       // total of the others
+  };
+
+  double least_ns() const { return limits_.min_share * whole_ns_; }
+
+  void open(std::uint32_t node) {
+    const auto& children = view_.nodes[node].children;
+    Step step{node, 0, children.size(), 0};
+    for (std::size_t i = 0; i < children.size(); ++i) {
+      const double total_ns = view_.nodes[children[i]].wall_total_ns;
+      if (total_ns >= least_ns()) continue;
+      step.shown = std::min(step.shown, i);
+      step.hidden_ns += total_ns;
+    }
+    path_.push_back(step);
+  }
+
+  // One line for what the limit hides, when together it would have passed it.
+  void close(const Step& step) {
+    const auto& children = view_.nodes[step.node].children;
+    if (step.shown == children.size() || step.hidden_ns < least_ns() || step.hidden_ns <= 0) return;
+    const std::uint32_t depth = view_.nodes[step.node].depth + 1;
+    more_follow_.resize(std::max<std::size_t>(more_follow_.size(), depth + 1));
+    more_follow_[depth] = false;
+    std::vector<Cell> cells(6);
+    cells[0] = {format_duration(step.hidden_ns), Tint::kDim};
+    cells[1] = {format_percent(step.hidden_ns / whole_ns_), Tint::kDim};
+    cells[5] = {fmt::format("{} more below {}", children.size() - step.shown,
+                            format_percent(limits_.min_share)),
+                Tint::kDim, lead_of(more_follow_, depth)};
+    table_.add(std::move(cells));
+    ++lines_;
+  }
+
+  void add_line(const ViewNode& line) {
+    const Function& function = profile_.functions[line.function];
+    const double self = line.wall_self_ns / whole_ns_;
+    const char* tilde = line.untimed_calls > 0 ? "~" : "";
+    std::string name = shown_name(style_, function);
+    if (line.levels > 1) name += fmt::format("  ↻ {} levels", format_count(line.levels));
+    table_.add({{tilde + format_duration(line.wall_total_ns)},
+                {format_percent(line.wall_total_ns / whole_ns_), Tint::kDim},
+                {tilde + format_duration(line.wall_self_ns), heat(self)},
+                {tilde + format_duration(line.cpu_total_ns)},
+                {format_count(line.calls)},
+                {std::move(name), self >= 0.05 ? Tint::kStrong : Tint::kNone,
+                 lead_of(more_follow_, line.depth), source_place(style_, function)}});
+    ++lines_;
+  }
+
+  const TextStyle& style_;
+  const Profile& profile_;
+  const TreeView& view_;
+  double whole_ns_;
+  const TreeLimits& limits_;
+  TextTable table_;
+  std::vector<Step> path_;
+  std::vector<bool> more_follow_;  // by depth: a line at this depth is not the last of its parent
+  std::size_t lines_ = 0;
+};
+
+void write_around(std::ostream& out, const TextStyle& style, const Profile& profile,
+                  std::uint32_t function, const TreeView& view, std::string_view title,
+                  std::string_view remark, const TreeLimits& limits) {
+  const Function& subject = profile.functions[function];
+  write_heading(out, style, fmt::format("{} {}", title, shown_name(style, subject)), remark);
+  const double whole_ns = std::max(subject.metrics.wall_total_ns, 1e-3);
+  TreeWriter(style, profile, view, whole_ns, limits).write(out);
+}
+
+}  // namespace
+
+void write_tree(std::ostream& out, const TextStyle& style, const Profile& profile,
+                const TreeLimits& limits) {
+  out << '\n';
+  const TreeView view = call_tree_view(profile);
+  TreeWriter(style, profile, view, recorded_wall_ns(profile), limits).write(out);
+}
+
+void write_callers(std::ostream& out, const TextStyle& style, const Profile& profile,
+                   std::uint32_t function, const TreeLimits& limits) {
+  write_around(out, style, profile, function, callers_view(profile, function, kCallerLevels),
+               "Callers of", "times are the function's own, by who called it", limits);
+}
+
+void write_callees(std::ostream& out, const TextStyle& style, const Profile& profile,
+                   std::uint32_t function, const TreeLimits& limits) {
+  write_around(out, style, profile, function, callees_view(profile, function), "Callees of",
+               "shares are of its total time", limits);
+}
+
+}  // namespace spyglass
