@@ -147,6 +147,10 @@ ColumnEnds write_columns(std::span<const SpanRecord> spans, const ClockGrid& gri
     }
   };
 
+  // Locals: bytes stored through the workspace could change its pointers, as far as a compiler
+  // knows.
+  std::uint32_t* const symbols = workspace.symbols.data();
+  std::uint8_t* const nibbles = workspace.nibbles.data();
   for (std::size_t i = 0; i < spans.size(); ++i) {
     if (i % kChunkSpans == 0) {
       const auto used = static_cast<std::size_t>(ends.escape - workspace.escapes.data());
@@ -169,8 +173,8 @@ ColumnEnds write_columns(std::span<const SpanRecord> spans, const ClockGrid& gri
     *stack++ = start;
     previous_end = end.step;
 
-    workspace.symbols[i] = workspace.dictionary.symbol_of((std::uint64_t{span.node} << 4U) |
-                                                          std::min(adopted, kEscape));
+    symbols[i] = workspace.dictionary.symbol_of((std::uint64_t{span.node} << 4U) |
+                                                std::min(adopted, kEscape));
     workspace.nibbles[i] =
         static_cast<std::uint8_t>((std::min(first, kEscape) << 4U) | std::min(second, kEscape));
     if (adopted >= kEscape || first >= kEscape || second >= kEscape) {
