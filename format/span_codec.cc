@@ -175,7 +175,7 @@ ColumnEnds write_columns(std::span<const SpanRecord> spans, const ClockGrid& gri
 
     symbols[i] = workspace.dictionary.symbol_of((std::uint64_t{span.node} << 4U) |
                                                 std::min(adopted, kEscape));
-    workspace.nibbles[i] =
+    nibbles[i] =
         static_cast<std::uint8_t>((std::min(first, kEscape) << 4U) | std::min(second, kEscape));
     if (adopted >= kEscape || first >= kEscape || second >= kEscape) {
       ends.escape = put_escape(ends.escape, adopted);
