@@ -259,6 +259,17 @@ inline constexpr std::uint64_t kRingLapBit = std::uint64_t{1} << 63;
 // can never reserve beyond it.
 inline constexpr std::uint64_t kRingMargin = 64;
 
+// Lane::pending_duration: the node's cell and the bucket. Cell kRootCell: nothing is pending.
+constexpr std::uint64_t pending_of(std::uint64_t cell, std::uint64_t bucket) {
+  return cell << 8U | bucket;
+}
+constexpr std::uint32_t pending_cell(std::uint64_t pending) {
+  return static_cast<std::uint32_t>(pending >> 8U);
+}
+constexpr std::uint32_t pending_bucket(std::uint64_t pending) {
+  return static_cast<std::uint32_t>(pending & 255U);
+}
+
 enum class LaneState : std::uint32_t {
   kFree = 0,
   kClaimed = 1,
@@ -275,11 +286,12 @@ struct alignas(64) Lane {
   std::uint64_t span_threshold_ticks;
   std::uint64_t switch_word;          // owner's address of a word that changes when the thread is switched in
   std::uint64_t clock_deadline_ticks;  // past this the thread clock is read (approximate mode); ~0: never
-  std::uint64_t ns_per_tick_q64;      // saturated: ticks are shorter than a nanosecond
   std::uint64_t cells;                // owner's address of cell 0
   std::uint64_t stack_limit;          // owner's address below which no Entry fits
   std::uint32_t switch_seen;
   std::uint32_t deep_calls;           // open calls that found no Entry (depth past the stack)
+  std::uint64_t pending_duration;     // of the call that ended last: counted in its node, but not yet in
+                                      // its histogram; pending_of(). Readers add it to what they read.
 
   // The ring's producer side; the owner writes.
   std::uint64_t ring_head;            // next position to reserve; positions only grow

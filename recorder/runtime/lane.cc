@@ -24,6 +24,7 @@ using format::LaneState;
 using format::Node;
 
 constexpr std::uint64_t kMaxForkedCalls = 65536;
+constexpr std::uint64_t kNothingPending = format::pending_of(format::kRootCell, 0);
 constexpr std::uint32_t kExitRounds = 4;  // PTHREAD_DESTRUCTOR_ITERATIONS: as late as we can get
 
 std::uint64_t slot_of(const Lane* lane) {
@@ -104,14 +105,13 @@ void set_up_lane(Lane* lane) {
   lane->process_slot = g_session.process_slot;
   lane->tid = static_cast<std::uint32_t>(kernel(SYS_gettid));
   lane->cells = slot_of(lane) + g_session.arena->geometry.lane_cells_offset;
-  const std::uint64_t q60 = g_session.arena->options.ns_per_tick_q60;
-  lane->ns_per_tick_q64 = q60 < std::uint64_t{1} << 60U ? q60 << 4U : ~std::uint64_t{0};
   for (char& c : lane->name) {
     c = 0;
   }
   kernel(SYS_prctl, PR_GET_NAME, lane->name);
   clear_counters(lane);
   plant_root(lane);
+  lane->pending_duration = kNothingPending;
   open_ring(lane);
   start_cpu_clock(lane);
   lane->birth_ticks = lane->last_sync_ticks;
@@ -266,6 +266,7 @@ void note_thread_exit() {
   if (lane == nullptr || lane->state.load(std::memory_order_relaxed) != LaneState::kLive) {
     return;
   }
+  settle_pending(lane, kNothingPending);
   sync_cpu_now(lane);
   stop_cpu_clock(lane);
   kernel(SYS_prctl, PR_GET_NAME, lane->name);

@@ -100,11 +100,7 @@ void count_call(Lane* lane, const Call& call, Node* caller, std::uint64_t now_ti
   node->calls += 1;
   node->min_ticks = duration_ticks < node->min_ticks ? duration_ticks : node->min_ticks;
   node->max_ticks = duration_ticks > node->max_ticks ? duration_ticks : node->max_ticks;
-  const unsigned bucket =
-      format::bucket_of_ns_q8(format::ticks_to_ns_q8(duration_ticks, lane->ns_per_tick_q64));
-  if (format::HistogramCell* cell = histogram_cell(lane, node, bucket)) {
-    cell->count[bucket % format::kBucketsPerGroup] += 1;
-  }
+  settle_pending(lane, format::pending_of(cell_of(lane, node), bucket_of_ticks(duration_ticks)));
   if ((call.flags & format::kEntryFolded) != 0) {
     count_fold(lane, node, caller, duration_ticks);
   }
@@ -210,6 +206,21 @@ const Entry* find_returning(const Lane* lane, std::uint64_t function, std::uint6
 }
 
 }  // namespace
+
+void settle_pending(Lane* lane, std::uint64_t next) {
+  std::uint64_t last = lane->pending_duration;
+  while (!replace_pending(lane, last, next)) {
+    last = lane->pending_duration;
+  }
+  const std::uint32_t node = format::pending_cell(last);
+  const std::uint32_t bucket = format::pending_bucket(last);
+  if (node == format::kRootCell) {
+    return;
+  }
+  if (format::HistogramCell* cell = histogram_cell(lane, node_at(lane, node), bucket)) {
+    cell->count[bucket % format::kBucketsPerGroup] += 1;
+  }
+}
 
 void enter_slowly(std::uint64_t function, std::uint64_t sp) {
   Lane* lane = ready_lane();

@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "recorder/runtime/bucket_table.h"
 #include "recorder/runtime/clock.h"
 #include "recorder/runtime/launch_collector.h"
 #include "recorder/runtime/lane.h"
@@ -195,7 +196,12 @@ bool join(long descriptor) {
       welcome.process_slot >= g_session.arena->geometry.process_count) {
     return false;
   }
-  g_session.ticks_per_ns_q32 = invert(g_session.arena->options.ns_per_tick_q60);
+  const std::uint64_t ns_per_tick_q60 = g_session.arena->options.ns_per_tick_q60;
+  if (ns_per_tick_q60 == 0 || ns_per_tick_q60 >= std::uint64_t{1} << 60U) {
+    return false;  // no clock as slow as 1 GHz: the histogram's arithmetic has no room for it
+  }
+  g_session.ticks_per_ns_q32 = invert(ns_per_tick_q60);
+  fill_bucket_table(ns_per_tick_q60 << 4U);
   fill_process(process_at(welcome.process_slot), welcome.process_slot);
   register_handlers();
   return !failed(kernel(SYS_madvise, &g_fork_page, sizeof(g_fork_page), MADV_WIPEONFORK));

@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "recorder/collector/collector.h"
+
+#include <sys/types.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+
+#include "recorder/collector/clock_calibration.h"
+#include "recorder/collector/embed_symbols.h"
+
+namespace spyglass::collector {
+namespace {
+
+constexpr std::uint64_t kSecondNs = 1'000'000'000;
+// Long enough for a child of a process that is gone to say whose child it is.
+constexpr std::uint64_t kSlotRestNs = 1'000'000'000;
+
+bool exists(std::uint32_t pid) {
+  return ::kill(static_cast<pid_t>(pid), 0) == 0 || errno != ESRCH;
+}
+
+}  // namespace
+
+Collector::Collector(const Arena& arena, ProcessWatch& watch, SgzWriter writer,
+                     const CollectorOptions& options, const format::SessionInfo& session)
+    : arena_(arena),
+      watch_(watch),
+      options_(options),
+      session_(session),
+      recording_(std::move(writer)),
+      filter_(options.include, options.exclude),
+      modules_(arena, recording_.nodes(), filter_),
+      nodes_(arena, recording_.nodes(), modules_),
+      drain_(arena, nodes_, recording_, options.on_full, session.start.ticks),
+      budget_(arena, recording_.nodes(), options.max_overhead_percent, session.ns_per_tick_q60),
+      snapshot_(arena, nodes_, recording_, budget_),
+      processes_(arena, recording_),
+      lanes_(arena, processes_, nodes_, drain_, snapshot_, budget_, recording_),
+      interval_ticks_(ticks_of_ns(options.interval_ns, session.ns_per_tick_q60)),
+      second_ticks_(ticks_of_ns(kSecondNs, session.ns_per_tick_q60)),
+      snapshot_ticks_(session.start.ticks),
+      look_ticks_(session.start.ticks) {
+  recording_.write_session(session);
+}
+
+Collector::~Collector() {
+  if (thread_.joinable()) {
+    finish(true);
+  }
+}
+
+void Collector::start() {
+  thread_ = std::thread([this] { run(); });
+}
+
+void Collector::post_image(NewImage image) {
+  const std::lock_guard lock(mutex_);
+  mail_.images.push_back(std::move(image));
+  live_processes_ += 1;
+}
+
+void Collector::post_end(EndedProcess ended) {
+  {
+    const std::lock_guard lock(mutex_);
+    mail_.ended.emplace_back(ended, now_ticks());
+  }
+  arena_.wake_collector();
+}
+
+void Collector::add_coverage(const std::string& subject, const std::string& reason) {
+  const std::lock_guard lock(mutex_);
+  const auto same = [&](const format::CoverageRecord& known) {
+    return known.subject == subject && known.reason == reason;
+  };
+  if (std::none_of(coverage_.begin(), coverage_.end(), same)) {
+    coverage_.push_back({subject, reason});
+  }
+}
+
+Summary Collector::finish(bool interrupted) {
+  {
+    const std::lock_guard lock(mutex_);
+    mail_.stop = true;
+    interrupted_ = interrupted;
+  }
+  if (thread_.joinable()) {
+    arena_.wake_collector();
+    thread_.join();
+  } else {
+    while (turn()) {
+    }
+    close_session();
+  }
+  return summary_;
+}
+
+void Collector::run() {
+  while (turn()) {
+  }
+  close_session();
+}
+
+// False once the session is to be closed.
+bool Collector::turn() {
+  doorbell_seen_ = arena_.header().doorbell.load();
+  const bool stop = read_mail();
+  take_in_processes();
+  const bool busy = lanes_.pass();
+  end_processes();
+  snapshot_if_due();
+  if (!busy && !stop) {
+    wait();
+  }
+  return !stop;
+}
+
+void Collector::wait() const {
+  const std::uint64_t now = now_ticks();
+  const std::uint64_t due = snapshot_ticks_ + interval_ticks_;
+  if (due > now) {
+    arena_.wait_doorbell(doorbell_seen_,
+                         std::min(ns_of_ticks(due - now, session_.ns_per_tick_q60), kSecondNs));
+  }
+}
+
+bool Collector::read_mail() {
+  Mail mail;
+  {
+    const std::lock_guard lock(mutex_);
+    std::swap(mail, mail_);
+    mail_.stop = mail.stop;
+  }
+  for (const NewImage& image : mail.images) {
+    // The image before it in the same process ended with its exec.
+    note_due_end(processes_.add_image(image), {format::ExitKind::kExeced, 0, image.ticks});
+  }
+  for (const auto& [ended, ticks] : mail.ended) {
+    const ProcessEnd end = end_from_wait_status(ended.wait_status, ticks);
+    if (ProcessEntry* entry = processes_.by_pid(ended.pid)) {
+      note_due_end(entry, end);
+    } else {
+      processes_.remember_end(ended.pid, end);
+    }
+  }
+  return mail.stop;
+}
+
+void Collector::note_due_end(ProcessEntry* entry, const ProcessEnd& end) {
+  if (entry != nullptr) {
+    due_ends_.emplace_back(entry, end);
+  }
+}
+
+void Collector::watch(ProcessEntry& entry) {
+  const std::uint64_t now = now_ticks();
+  const auto verdict =
+      entry.outer_pid == 0 ? ProcessWatch::Verdict::kGone : watch_.watch(entry.outer_pid);
+  if (verdict == ProcessWatch::Verdict::kCannotWatch) {
+    unwatched_.push_back(&entry);
+  } else if (verdict == ProcessWatch::Verdict::kGone) {
+    const std::optional<ProcessEnd> end = processes_.take_remembered_end(entry.outer_pid);
+    note_due_end(&entry, end.value_or(ProcessEnd{format::ExitKind::kUnknown, 0, now}));
+  }
+}
+
+void Collector::take_in_processes() {
+  for (ProcessEntry* entry : processes_.find_forked()) {
+    live_processes_ += 1;
+    watch(*entry);
+  }
+  if (filter_.active()) {
+    for (const ProcessEntry* entry : processes_.live()) {
+      const auto newest =
+          arena_.process(entry->slot).newest_module.load(std::memory_order_acquire);
+      modules_.answer_filters(newest, entry->executable);
+    }
+  }
+}
+
+void Collector::poll_unwatched(std::uint64_t now_ticks) {
+  std::erase_if(unwatched_, [&](ProcessEntry* entry) {
+    if (!entry->live || exists(entry->outer_pid)) {
+      return !entry->live;
+    }
+    note_due_end(entry, {format::ExitKind::kUnknown, 0, now_ticks});
+    return true;
+  });
+}
+
+// The processes in question ended before the pass over the lanes began, so all their lanes are known.
+void Collector::end_processes() {
+  for (const auto& [entry, end] : std::exchange(due_ends_, {})) {
+    if (entry->live) {
+      lanes_.close_process(*entry, end.ticks);
+      processes_.end(*entry, end);
+      live_processes_ -= 1;
+    }
+  }
+}
+
+void Collector::snapshot_if_due() {
+  const std::uint64_t now = now_ticks();
+  if (now - snapshot_ticks_ >= interval_ticks_) {
+    lanes_.snapshot(now, now - snapshot_ticks_);
+    snapshot_ticks_ = now;
+    recording_.flush(now, true);
+  } else if (recording_.waiting_records() > 16384) {
+    recording_.flush(now, false);
+  }
+  if (now - look_ticks_ >= second_ticks_) {
+    look_ticks_ = now;
+    lanes_.look_around(now);
+    poll_unwatched(now);
+    processes_.free_old_slots(now, ticks_of_ns(kSlotRestNs, session_.ns_per_tick_q60));
+    count_session_losses();
+    recording_.flush(now, false);
+    recording_.losses().write_changed(recording_.writer());
+  }
+}
+
+void Collector::count_session_losses() {
+  using format::LossKind;
+  const format::ArenaHeader& header = arena_.header();
+  LossLedger& losses = recording_.losses();
+  losses.set(LossKind::kCalls, 0, "no lane free", peek(header.calls_without_lane));
+  losses.set(LossKind::kThreads, 0, "no lane free", peek(header.threads_without_lane));
+  losses.set(LossKind::kModules, 0, "session heap full", peek(header.modules_lost));
+}
+
+// Some may have ended without our hearing of it.
+void Collector::end_dead_processes() {
+  const std::uint64_t now = now_ticks();
+  for (ProcessEntry* entry : processes_.live()) {
+    if (entry->outer_pid == 0 || !exists(entry->outer_pid)) {
+      note_due_end(entry, processes_.take_remembered_end(entry->outer_pid)
+                              .value_or(ProcessEnd{format::ExitKind::kUnknown, 0, now}));
+    }
+  }
+  lanes_.pass();
+  end_processes();
+}
+
+void Collector::close_session() {
+  take_in_processes();
+  end_dead_processes();
+  const format::ClockSample end = sample_clocks();
+  lanes_.finish(end.ticks);
+  count_session_losses();
+  recording_.flush(end.ticks, true);
+
+  format::EndInfo info;
+  info.end = end;
+  info.interrupted = interrupted_;
+  info.demoted = budget_.demoted();
+  {
+    const std::lock_guard lock(mutex_);
+    info.coverage = coverage_;
+  }
+  const NodeInterner& nodes = recording_.nodes();
+  const std::vector<format::SymbolRecord> symbols = find_symbols(nodes.modules(), nodes.sites());
+  summary_.complete = recording_.finish(symbols, info);
+
+  using format::LossKind;
+  const LossLedger& losses = recording_.losses();
+  summary_.calls = recording_.calls_written();
+  summary_.spans = recording_.spans_written();
+  summary_.threads = lanes_.thread_count();
+  summary_.processes = processes_.total_count();
+  summary_.spans_lost = losses.total(LossKind::kSpans);
+  summary_.calls_lost = losses.total(LossKind::kCalls);
+  summary_.other_losses = losses.total(LossKind::kThreads) + losses.total(LossKind::kProcesses) +
+                          losses.total(LossKind::kModules);
+  summary_.path = recording_.writer().path();
+  summary_.file_bytes = recording_.writer().bytes();
+  summary_.failure = recording_.writer().failure();
+}
+
+}  // namespace spyglass::collector

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "recorder/collector/counter_snapshot.h"
+
+#include <utility>
+
+#include "recorder/collector/overhead_budget.h"
+#include "recorder/collector/recording.h"
+
+namespace spyglass::collector {
+namespace {
+
+using format::CounterRow;
+using format::Entry;
+using format::Node;
+
+// What was added since `seen`, which becomes `now`. Counters never fall in an honest target.
+std::uint64_t advance(std::uint64_t& seen, std::uint64_t now) {
+  const std::uint64_t difference = now > seen ? now - seen : 0;
+  seen = now;
+  return difference;
+}
+
+}  // namespace
+
+CounterSnapshot::Stack CounterSnapshot::stack_of(const LaneView& view) const {
+  const format::Lane& lane = arena_.lane(view.index);
+  // In the owner's addresses; differences are the same here as there.
+  const std::uint64_t slot = peek(lane.cells) - arena_.geometry().lane_cells_offset;
+  const std::uint64_t offset = peek(lane.top) - slot;
+  const std::uint64_t entries = arena_.geometry().stack_entries;
+  const std::uint64_t index = offset / sizeof(Entry);
+  if (offset % sizeof(Entry) != 0 || index == 0 || index >= entries) {
+    return {};
+  }
+  const Entry* stack = arena_.stack(view.index);
+  return {stack + index, stack + entries - 1};
+}
+
+bool CounterSnapshot::is_active(LaneView& view) const {
+  const Stack stack = stack_of(view);
+  LaneActivity now;
+  now.top = peek(arena_.lane(view.index).top);
+  now.newest_node = peek(arena_.lane(view.index).newest_node);
+  if (stack.top != nullptr) {
+    // Every call from here would have used the entry above and left its start in it.
+    now.innermost_start = peek(stack.top->start_ticks);
+    now.last_popped_start = peek(stack.top[-1].start_ticks);
+  }
+  return std::exchange(view.activity, now) != now;
+}
+
+bool CounterSnapshot::read_extension(const LaneView& view, CountedNode& counted, std::uint32_t cell,
+                                     CounterRow& row) const {
+  const auto* extension =
+      reinterpret_cast<const format::NodeExtension*>(arena_.cell(view.index, cell, 1));
+  if (extension == nullptr) {
+    return false;
+  }
+  row.untimed_calls = advance(counted.extension[0], peek(extension->untimed_calls));
+  row.fold_in_calls = advance(counted.extension[1], peek(extension->fold_in_calls));
+  row.fold_in_ticks = advance(counted.extension[2], peek(extension->fold_in_ticks));
+  row.fold_out_ticks = advance(counted.extension[3], peek(extension->fold_out_ticks));
+  return (row.untimed_calls | row.fold_in_calls | row.fold_in_ticks | row.fold_out_ticks) != 0;
+}
+
+void CounterSnapshot::read_buckets(LaneView& view, CountedNode& counted, const Node& node,
+                                   CounterRow& row) const {
+  for (unsigned group = 0; group < format::kHistogramGroups; ++group) {
+    const std::uint32_t cell = peek(node.histogram[group]);
+    const std::byte* start = cell == 0 ? nullptr : arena_.cell(view.index, cell, 1);
+    if (start == nullptr) {
+      continue;
+    }
+    if (counted.groups[group] == 0) {
+      view.buckets.emplace_back();
+      counted.groups[group] = static_cast<std::uint32_t>(view.buckets.size());
+    }
+    BucketGroup& seen = view.buckets[counted.groups[group] - 1];
+    const auto* histogram = reinterpret_cast<const format::HistogramCell*>(start);
+    for (unsigned bucket = 0; bucket < format::kBucketsPerGroup; ++bucket) {
+      const std::uint32_t now = peek(histogram->count[bucket]);
+      const std::uint32_t difference = now - seen[bucket];  // they wrap
+      if (difference != 0) {
+        row.buckets.push_back({group * format::kBucketsPerGroup + bucket, difference});
+        seen[bucket] = now;
+        counted.histogram_debt -= difference;
+      }
+    }
+  }
+}
+
+bool CounterSnapshot::read_node(LaneView& view, CountedNode& counted, CounterRow& row) const {
+  const Node* node = arena_.node(view.index, counted.cell);
+  const std::uint64_t calls = peek(node->calls);
+  const std::uint64_t wall_ticks = peek(node->total_ticks);
+  const std::uint64_t off_cpu_ticks = peek(node->off_cpu_ticks);
+  const std::uint32_t extension = peek(node->extension);
+  const bool extended = extension != 0 && read_extension(view, counted, extension, row);
+  const bool called = calls != counted.calls || wall_ticks != counted.wall_ticks;
+  const bool waited = off_cpu_ticks != counted.off_cpu_ticks;
+  if (!called && !extended && !waited && counted.histogram_debt == 0) {
+    return false;
+  }
+  row.thread = view.thread.id;
+  row.node = counted.node;
+  row.calls = advance(counted.calls, calls);
+  row.wall_ticks = advance(counted.wall_ticks, wall_ticks);
+  row.off_cpu_ticks = advance(counted.off_cpu_ticks, off_cpu_ticks);
+  view.off_cpu_ticks += row.off_cpu_ticks;
+  if (calls != 0) {
+    const std::uint64_t min_ticks = peek(node->min_ticks);
+    row.min_ticks = min_ticks == ~std::uint64_t{0} ? 0 : min_ticks;
+    row.max_ticks = peek(node->max_ticks);
+  }
+  counted.histogram_debt += static_cast<std::int64_t>(row.calls);
+  if (called || counted.histogram_debt != 0) {
+    read_buckets(view, counted, *node, row);
+  }
+  return called || extended || waited || !row.buckets.empty();
+}
+
+void CounterSnapshot::add_pending_count(const LaneView& view) {
+  format::Lane& lane = arena_.lane(view.index);
+  const std::uint64_t pending = std::exchange(lane.pending_count, 0);
+  const std::uint64_t offset = pending - peek(lane.cells);
+  if (pending == 0 || offset / 64 >= arena_.geometry().cell_count || offset % 4 != 0) {
+    return;
+  }
+  std::byte* cell = arena_.cell(view.index, static_cast<std::uint32_t>(offset / 64), 1);
+  if (cell != nullptr) {
+    reinterpret_cast<format::HistogramCell*>(cell)->count[offset % 64 / 4] += 1;
+  }
+}
+
+void CounterSnapshot::take_counters(LaneView& view) {
+  nodes_.take_new(view);
+  for (CountedNode& counted : view.counted) {
+    CounterRow row;
+    if (read_node(view, counted, row)) {
+      budget_.note(counted, row);
+      recording_.add(std::move(row));
+    }
+  }
+}
+
+void CounterSnapshot::take_open_calls(LaneView& view, std::uint64_t ticks, bool final) {
+  const Stack stack = stack_of(view);
+  const std::uint64_t cells = peek(arena_.lane(view.index).cells);
+  bool any = false;
+  view.open_calls_ticks = ticks;
+  for (const Entry* entry = stack.end; stack.top != nullptr && entry-- > stack.top;) {
+    const format::EntryCall call = format::call_of(peek(entry->node), peek(entry->flags), cells);
+    const std::uint64_t start_ticks = peek(entry->start_ticks);
+    const bool untimed = (call.flags & format::kEntryUntimed) != 0;
+    if ((call.flags & format::kEntryUncounted) != 0 || call.cell == 0 ||
+        call.cell >= arena_.geometry().cell_count || untimed || start_ticks == 0 ||
+        start_ticks > ticks) {
+      continue;
+    }
+    const std::uint32_t node = nodes_.find(view, static_cast<std::uint32_t>(call.cell));
+    if (node > format::kRootNode) {
+      const bool inherited = (call.flags & format::kEntryInherited) != 0;
+      recording_.add(format::OpenCall{view.thread.id, node, start_ticks, ticks, inherited, final});
+      any = true;
+    }
+  }
+  if (!any && !view.open_calls_empty) {
+    recording_.add(
+        format::OpenCall{view.thread.id, format::kRootNode, ticks, ticks, false, final});
+  }
+  view.open_calls_empty = !any;
+}
+
+}  // namespace spyglass::collector

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "recorder/collector/lane_drain.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "recorder/collector/clock_calibration.h"
+#include "recorder/collector/recording.h"
+
+namespace spyglass::collector {
+namespace {
+
+using format::RingKind;
+
+constexpr std::uint64_t kBatch = 4096;             // records between two looks at the owner
+constexpr std::size_t kSpansPerBlock = 1U << 16U;
+constexpr std::uint64_t kClockSlackTicks = 1U << 24U;  // processors' counters may differ a little
+constexpr std::uint64_t kNodeAndDuration = (std::uint64_t{1} << format::kRingKindShift) - 1;
+
+std::uint64_t lap_bit(std::uint64_t position, unsigned shift) {
+  return (position >> shift) << 63U;
+}
+
+std::uint64_t load(const std::uint64_t& word) { return __atomic_load_n(&word, __ATOMIC_ACQUIRE); }
+
+RingKind kind_of(std::uint64_t word) {
+  return static_cast<RingKind>((word >> format::kRingKindShift) & 7U);
+}
+
+std::uint32_t cell_of(std::uint64_t word) {
+  return static_cast<std::uint32_t>((word >> format::kRingNodeShift) & format::kRingNodeMask);
+}
+
+}  // namespace
+
+LaneDrain::LaneDrain(const Arena& arena, LaneNodes& nodes, Recording& recording,
+                     format::OnFull on_full, std::uint64_t session_start_ticks)
+    : arena_(arena),
+      nodes_(nodes),
+      recording_(recording),
+      on_full_(on_full),
+      session_start_ticks_(session_start_ticks) {}
+
+void LaneDrain::add_span(LaneView& view, std::uint32_t cell, std::uint64_t start_ticks,
+                         std::uint64_t duration_ticks) {
+  const std::uint32_t node = nodes_.find(view, cell);
+  const std::uint64_t end_ticks = start_ticks + duration_ticks;
+  if (node == 0 || end_ticks < start_ticks || end_ticks > latest_ticks_ ||
+      start_ticks + kClockSlackTicks < session_start_ticks_) {
+    view.damaged += 1;
+    return;
+  }
+  // A signal handler's calls may stand before the call that it interrupted.
+  view.spans_sorted &= end_ticks >= view.last_end_ticks;
+  view.last_end_ticks = end_ticks;
+  view.spans.push_back({start_ticks, duration_ticks, node});
+}
+
+// Takes positions [first, end); the record of a position is at `position & mask`. Returns the first
+// position that is not dealt with: `end`, or one that is not yet written.
+std::uint64_t LaneDrain::take(LaneView& view, const std::uint64_t* records, std::uint64_t mask,
+                              std::uint64_t first, std::uint64_t end, bool final) {
+  const auto shift = static_cast<unsigned>(std::countr_zero(arena_.geometry().ring_records));
+  const auto word1_at = [&](std::uint64_t position) {
+    return load(records[2 * (position & mask) + 1]) ^ lap_bit(position, shift);
+  };
+  const auto word0_at = [&](std::uint64_t position) { return load(records[2 * (position & mask)]); };
+  for (std::uint64_t position = first; position != end; ++position) {
+    const std::uint64_t word1 = word1_at(position);
+    if (word1 <= kNodeAndDuration && word1 != 0) {  // written in this lap, kSpan
+      add_span(view, cell_of(word1), word0_at(position), word1 & format::kRingDurationMask);
+      continue;
+    }
+    const bool written = (word1 & format::kRingLapBit) == 0 && word1 != 0;
+    if (!written && !final) {
+      return position;
+    }
+    if (written && kind_of(word1) == RingKind::kLongSpan) {
+      if (position + 1 == end && !final) {
+        return position;  // with its second half in the next batch
+      }
+      const std::uint64_t next1 = position + 1 == end ? 0 : word1_at(position + 1);
+      if ((next1 & format::kRingLapBit) == 0 && kind_of(next1) == RingKind::kContinuation) {
+        add_span(view, cell_of(word1), word0_at(position), word0_at(position + 1));
+        ++position;
+        continue;
+      }
+    }
+    view.damaged += 1;
+    if (!written) {
+      mend(view, position);
+    }
+  }
+  return end;
+}
+
+// A record that its dead owner never wrote gets this lap's parity, so that the lane's next owner's lap
+// starts from a stale one.
+void LaneDrain::mend(const LaneView& view, std::uint64_t position) {
+  const std::uint64_t size = arena_.geometry().ring_records;
+  std::uint64_t* word = arena_.ring(view.index) + 2 * (position & (size - 1)) + 1;
+  __atomic_store_n(word, lap_bit(position, static_cast<unsigned>(std::countr_zero(size))),
+                   __ATOMIC_RELAXED);
+}
+
+void LaneDrain::publish_tail(LaneView& view) {
+  format::Lane& lane = arena_.lane(view.index);
+  // Sequentially consistent with the owner's store of writer_waiting: one of the two sees the other.
+  lane.ring_tail.store(view.tail, std::memory_order_seq_cst);
+  if (on_full_ == format::OnFull::kBlock) {
+    lane.drain_epoch.fetch_add(1, std::memory_order_seq_cst);
+    if (lane.writer_waiting.load(std::memory_order_seq_cst) != 0) {
+      futex_wake_all(lane.drain_epoch);
+    }
+  }
+}
+
+// OnFull::kDropOldest: the owner never stops, so records count only if they are still there after they
+// were copied.
+std::uint64_t LaneDrain::take_overwritable(LaneView& view, std::uint64_t head, bool final) {
+  const std::uint64_t size = arena_.geometry().ring_records;
+  const std::uint64_t* ring = arena_.ring(view.index);
+  const auto skip_to = [&](std::uint64_t oldest) {
+    if (view.tail < oldest) {
+      view.overwritten += oldest - view.tail;
+      view.tail = oldest;
+    }
+  };
+  skip_to(head > size ? head - size : 0);
+  const std::uint64_t end = view.tail + std::min(head - view.tail, kBatch);
+  copied_.resize(2 * kBatch);
+  for (std::uint64_t position = view.tail; position != end; ++position) {
+    for (const std::uint64_t word : {0U, 1U}) {
+      copied_[2 * (position & (kBatch - 1)) + word] = load(ring[2 * (position & (size - 1)) + word]);
+    }
+  }
+  const std::uint64_t head_after =
+      __atomic_load_n(&arena_.lane(view.index).ring_head, __ATOMIC_ACQUIRE);
+  skip_to(std::min(head_after > size ? head_after - size : 0, end));
+  return take(view, copied_.data(), kBatch - 1, view.tail, end, final);
+}
+
+std::uint64_t LaneDrain::drain(LaneView& view, bool final) {
+  const std::uint64_t size = arena_.geometry().ring_records;
+  const std::uint64_t head =
+      __atomic_load_n(&arena_.lane(view.index).ring_head, __ATOMIC_ACQUIRE);
+  const bool overwritable = on_full_ == format::OnFull::kDropOldest;
+  if (head <= view.tail || (!overwritable && head - view.tail > size)) {
+    return 0;  // nothing, or scribbled over
+  }
+  latest_ticks_ = now_ticks() + kClockSlackTicks;
+  busy_ = head - view.tail > size / 4;
+  const std::uint64_t begin = view.tail;
+  const std::size_t spans_before = view.spans.size();
+  for (std::uint64_t before = begin; view.tail < head; before = view.tail) {
+    if (overwritable) {
+      view.tail = take_overwritable(view, head, final);
+    } else {
+      const std::uint64_t end = view.tail + std::min(head - view.tail, kBatch);
+      view.tail = take(view, arena_.ring(view.index), size - 1, view.tail, end, final);
+    }
+    if (view.tail == before) {
+      break;
+    }
+    publish_tail(view);
+  }
+  waiting_spans_ += view.spans.size() - spans_before;
+  if (view.spans.size() >= kSpansPerBlock) {
+    write_spans(view);
+  }
+  return view.tail - begin;
+}
+
+void LaneDrain::write_spans(LaneView& view) {
+  waiting_spans_ -= view.spans.size();
+  recording_.write_spans(view.thread.id, view.spans, view.spans_sorted,
+                         busy_ ? format::Codec::kLz4 : format::Codec::kZstd);
+  if (view.spans.capacity() > 1024 && view.spans.size() < view.spans.capacity() / 8) {
+    view.spans = {};
+  }
+  view.spans.clear();
+  view.spans_sorted = true;
+}
+
+}  // namespace spyglass::collector

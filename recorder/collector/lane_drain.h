@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// lane_drain.h - span records from a lane's ring to the recording.
+//
+// Guarantees: each committed record is taken exactly once, or counted (overwritten, damaged). A record
+// that was reserved but never written is waited for while its thread lives and skipped when it is dead.
+//
+//   Where    collector thread.
+//   Errors   the ring is untrusted: lap parity, node, times are checked; each word is read once.
+#pragma once
+
+#include <cstdint>
+
+#include "recorder/collector/arena_owner.h"
+#include "recorder/collector/lane_nodes.h"
+#include "recorder/collector/lane_view.h"
+
+namespace spyglass::collector {
+
+class Recording;
+
+class LaneDrain {
+ public:
+  LaneDrain(const Arena& arena, LaneNodes& nodes, Recording& recording, format::OnFull on_full,
+            std::uint64_t session_start_ticks);
+
+  // Takes what the ring holds; `final`: the owner is dead. Returns how many positions were passed.
+  std::uint64_t drain(LaneView& view, bool final);
+  // Hands the gathered spans to the recording.
+  void write_spans(LaneView& view);
+  // Spans that wait in all lanes.
+  std::uint64_t waiting_spans() const { return waiting_spans_; }
+
+ private:
+  std::uint64_t take(LaneView& view, const std::uint64_t* records, std::uint64_t mask,
+                     std::uint64_t first, std::uint64_t end, bool final);
+  void mend(const LaneView& view, std::uint64_t position);
+  std::uint64_t take_overwritable(LaneView& view, std::uint64_t head, bool final);
+  void add_span(LaneView& view, std::uint32_t cell, std::uint64_t start_ticks,
+                std::uint64_t duration_ticks);
+  void publish_tail(LaneView& view);
+
+  const Arena& arena_;
+  LaneNodes& nodes_;
+  Recording& recording_;
+  format::OnFull on_full_;
+  std::uint64_t session_start_ticks_;
+  std::uint64_t latest_ticks_ = 0;  // no call can have ended after this
+  std::uint64_t waiting_spans_ = 0;
+  bool busy_ = false;               // rings fill faster than the best compression is worth
+  std::vector<std::uint64_t> copied_;
+};
+
+}  // namespace spyglass::collector

@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "recorder/collector/lane_table.h"
+
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "recorder/collector/clock_calibration.h"
+#include "recorder/collector/proc_files.h"
+
+namespace spyglass::collector {
+namespace {
+
+using format::Lane;
+using format::LaneState;
+using format::LossKind;
+
+constexpr std::uint64_t kManySpans = 2U << 20U;  // waiting in all lanes
+constexpr std::uint64_t kDeepStackBytes = 4096 * sizeof(format::Entry);
+constexpr std::uint64_t kSecondNs = 1'000'000'000;
+
+std::string name_of(const Lane& lane) {
+  char name[sizeof(lane.name)];
+  std::memcpy(name, lane.name, sizeof(name));
+  return {name, ::strnlen(name, sizeof(name))};
+}
+
+}  // namespace
+
+LaneTable::LaneTable(const Arena& arena, ProcessTable& processes, LaneNodes& nodes,
+                     LaneDrain& drain, CounterSnapshot& snapshot, OverheadBudget& budget,
+                     Recording& recording)
+    : arena_(arena),
+      processes_(processes),
+      nodes_(nodes),
+      drain_(drain),
+      snapshot_(snapshot),
+      budget_(budget),
+      recording_(recording),
+      ns_per_tick_q60_(peek(arena.header().options.ns_per_tick_q60)) {
+  views_.resize(arena.geometry().lane_count);
+}
+
+void LaneTable::take_in(std::uint32_t index) {
+  const Lane& lane = arena_.lane(index);
+  ProcessEntry* process = processes_.by_slot(peek(lane.process_slot));
+  if (process == nullptr) {
+    return;  // not known yet, or nonsense
+  }
+  views_[index] = std::make_unique<LaneView>();
+  LaneView& view = *views_[index];
+  view.index = index;
+  view.process = process;
+  view.tail = lane.ring_tail.load(std::memory_order_relaxed);
+  const std::uint32_t tid = peek(lane.tid);
+  const bool same_namespace = peek(arena_.process(process->slot).pid) == process->outer_pid;
+  view.outer_tid = same_namespace || process->outer_pid == 0
+                       ? tid
+                       : find_outer_tid(process->outer_pid, tid);
+  view.thread.id = next_thread_++;
+  view.thread.process = process->record.id;
+  view.thread.tid = view.outer_tid != 0 ? view.outer_tid : tid;
+  view.thread.name = name_of(lane);
+  view.thread.birth_ticks = peek(lane.birth_ticks);
+  view.thread.cpu_accuracy = static_cast<format::CpuAccuracy>(
+      std::min(static_cast<std::uint32_t>(peek(lane.cpu_clock)), 2U));
+  recording_.add(view.thread);
+  process->lanes.push_back(index);
+  nodes_.take_new(view);
+}
+
+bool LaneTable::pass() {
+  bool busy = false;
+  claimed_.clear();
+  const std::uint32_t used = arena_.lanes_used();
+  for (std::uint32_t index = 0; index < used; ++index) {
+    const LaneState state = arena_.lane(index).state.load(std::memory_order_acquire);
+    if (views_[index] == nullptr) {
+      if (state == LaneState::kClaimed) {
+        claimed_.push_back(index);
+      }
+      if (state != LaneState::kLive && state != LaneState::kExiting) {
+        continue;
+      }
+      take_in(index);
+      if (views_[index] == nullptr) {
+        continue;
+      }
+    }
+    LaneView& view = *views_[index];
+    busy |= drain_.drain(view, false) > arena_.geometry().ring_records / 8;
+    if ((state == LaneState::kExiting && is_gone(view)) || !view.process->live) {
+      std::erase(view.process->lanes, index);
+      close(view, now_ticks());
+    }
+  }
+  if (drain_.waiting_spans() > kManySpans) {
+    for (const std::unique_ptr<LaneView>& view : views_) {
+      if (view != nullptr) {
+        drain_.write_spans(*view);
+      }
+    }
+  }
+  return busy;
+}
+
+bool LaneTable::is_gone(LaneView& view) const {
+  if (view.process->outer_pid == 0 || view.outer_tid == 0) {
+    return true;
+  }
+  return ::syscall(SYS_tgkill, view.process->outer_pid, view.outer_tid, 0) != 0 && errno == ESRCH;
+}
+
+bool LaneTable::open_calls_due(const LaneView& view, std::uint64_t now_ticks) const {
+  const Lane& lane = arena_.lane(view.index);
+  const std::uint64_t depth_bytes =
+      peek(lane.cells) - arena_.geometry().lane_cells_offset +
+      arena_.geometry().lane_header_offset - peek(lane.top);
+  return depth_bytes < kDeepStackBytes ||
+         now_ticks - view.open_calls_ticks > ticks_of_ns(kSecondNs, ns_per_tick_q60_);
+}
+
+void LaneTable::snapshot(std::uint64_t now_ticks, std::uint64_t elapsed_ticks) {
+  const std::uint32_t used = arena_.lanes_used();
+  for (std::uint32_t index = 0; index < used; ++index) {
+    LaneView* view = views_[index].get();
+    if (view == nullptr || (!snapshot_.is_active(*view) && !budget_.active())) {
+      continue;
+    }
+    view->active = true;
+    snapshot_.take_counters(*view);
+    if (budget_.active()) {
+      budget_.settle(*view, elapsed_ticks, now_ticks);
+    }
+    if (open_calls_due(*view, now_ticks)) {
+      snapshot_.take_open_calls(*view, now_ticks, false);
+    }
+  }
+}
+
+void LaneTable::refresh_thread(LaneView& view, std::uint64_t now_ticks) {
+  const std::string name = name_of(arena_.lane(view.index));
+  const std::uint64_t before = view.thread.cpu_ns;
+  if (const auto cpu = read_thread_cpu_ns(view.process->outer_pid, view.outer_tid)) {
+    view.cpu_reading_ns = *cpu;
+    view.cpu_reading_ticks = now_ticks;
+    view.thread.cpu_ns = cpu_ns(view, now_ticks);
+  }
+  if (view.thread.cpu_ns != before || name != view.thread.name) {
+    view.thread.name = name;
+    recording_.add(view.thread);
+  }
+}
+
+void LaneTable::look_around(std::uint64_t now_ticks) {
+  const std::uint32_t used = arena_.lanes_used();
+  for (std::uint32_t index = 0; index < used; ++index) {
+    LaneView* view = views_[index].get();
+    if (view == nullptr) {
+      continue;
+    }
+    if (is_gone(*view)) {
+      std::erase(view->process->lanes, index);
+      close(*view, now_ticks);
+      continue;
+    }
+    drain_.write_spans(*view);
+    if (std::exchange(view->active, false)) {
+      refresh_thread(*view, now_ticks);
+      count_losses(*view);
+    }
+  }
+}
+
+void LaneTable::count_losses(const LaneView& view) {
+  const Lane& lane = arena_.lane(view.index);
+  const std::uint32_t thread = view.thread.id;
+  LossLedger& losses = recording_.losses();
+  losses.set(LossKind::kSpans, thread, "ring full", peek(lane.spans_dropped));
+  losses.set(LossKind::kSpans, thread, "overwritten", view.overwritten);
+  losses.set(LossKind::kSpans, thread, "damaged", view.damaged);
+  losses.set(LossKind::kCalls, thread, "stack too deep", peek(lane.deep_calls_lost));
+  losses.set(LossKind::kRepairedFrames, thread, "left without return", peek(lane.frames_repaired));
+  losses.set(LossKind::kOrphanExits, thread, "exit without call", peek(lane.orphan_exits));
+  losses.set(LossKind::kFoldedCalls, thread, "tree full", peek(lane.folded_calls));
+  losses.set(LossKind::kClockClamps, thread, "clock went back", peek(lane.clock_clamps));
+  losses.set(LossKind::kUnfilteredNodes, thread, "no filter verdict", peek(lane.filter_timeouts));
+}
+
+// CPU time since the thread's first record. A thread that was killed has not told: then the last
+// reading bounds it from below and from above, and so does its wall time less the time off the CPU.
+std::uint64_t LaneTable::cpu_ns(const LaneView& view, std::uint64_t end_ticks) const {
+  const Lane& lane = arena_.lane(view.index);
+  const std::uint64_t birth_cpu_ns = peek(lane.birth_cpu_ns);
+  const std::uint64_t exit_cpu_ns = peek(lane.exit_cpu_ns);
+  if (exit_cpu_ns > birth_cpu_ns) {
+    return exit_cpu_ns - birth_cpu_ns;
+  }
+  const auto ns = [&](std::uint64_t ticks) { return ns_of_ticks(ticks, ns_per_tick_q60_); };
+  const std::uint64_t wall_ns = ns(end_ticks - std::min(end_ticks, view.thread.birth_ticks));
+  const std::uint64_t off_ns = std::min(wall_ns, ns(view.off_cpu_ticks));
+  if (view.cpu_reading_ticks == 0) {
+    return wall_ns - off_ns;
+  }
+  const std::uint64_t read_ns =
+      view.cpu_reading_ns - std::min(view.cpu_reading_ns, birth_cpu_ns);
+  const std::uint64_t since_ns = ns(end_ticks - std::min(end_ticks, view.cpu_reading_ticks));
+  return std::clamp(wall_ns - off_ns, read_ns, read_ns + since_ns);
+}
+
+void LaneTable::complete_thread(LaneView& view, std::uint64_t end_ticks, bool ended) {
+  const Lane& lane = arena_.lane(view.index);
+  drain_.write_spans(view);
+  snapshot_.take_counters(view);
+  const std::uint64_t said_ticks = peek(lane.exit_ticks);
+  if (said_ticks >= view.thread.birth_ticks && said_ticks < end_ticks) {
+    end_ticks = said_ticks;
+  }
+  snapshot_.take_open_calls(view, end_ticks, true);
+  count_losses(view);
+  view.thread.name = name_of(lane);
+  view.thread.cpu_ns = cpu_ns(view, end_ticks);
+  view.thread.exit_ticks = ended ? std::max(end_ticks, view.thread.birth_ticks) : 0;
+  recording_.add(view.thread);
+}
+
+void LaneTable::close(LaneView& view, std::uint64_t end_ticks) {
+  while (drain_.drain(view, true) != 0) {
+  }
+  snapshot_.add_pending_count(view);
+  complete_thread(view, end_ticks, true);
+  const std::uint32_t index = view.index;
+  arena_.free_lane(index, view.tail);
+  views_[index].reset();
+}
+
+void LaneTable::close_process(ProcessEntry& process, std::uint64_t end_ticks) {
+  for (const std::uint32_t index : std::exchange(process.lanes, {})) {
+    close(*views_[index], end_ticks);
+  }
+  for (const std::uint32_t index : claimed_) {
+    const Lane& lane = arena_.lane(index);
+    if (lane.state.load(std::memory_order_acquire) == LaneState::kClaimed &&
+        peek(lane.process_slot) == process.slot) {
+      arena_.free_lane(index, lane.ring_tail.load(std::memory_order_relaxed));
+    }
+  }
+}
+
+void LaneTable::finish(std::uint64_t now_ticks) {
+  for (const std::unique_ptr<LaneView>& view : views_) {
+    if (view != nullptr) {
+      drain_.drain(*view, false);
+      refresh_thread(*view, now_ticks);
+      complete_thread(*view, now_ticks, false);
+    }
+  }
+}
+
+}  // namespace spyglass::collector

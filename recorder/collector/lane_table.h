@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// lane_table.h - the lanes in use: taken in when a thread begins, drained, looked at, closed when the
+// thread is gone.
+//
+//   Where    collector thread.
+//   Memory   one LaneView for each lane that a thread owns.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "recorder/collector/counter_snapshot.h"
+#include "recorder/collector/lane_drain.h"
+#include "recorder/collector/lane_nodes.h"
+#include "recorder/collector/lane_view.h"
+#include "recorder/collector/overhead_budget.h"
+#include "recorder/collector/process_table.h"
+#include "recorder/collector/recording.h"
+
+namespace spyglass::collector {
+
+class LaneTable {
+ public:
+  LaneTable(const Arena& arena, ProcessTable& processes, LaneNodes& nodes, LaneDrain& drain,
+            CounterSnapshot& snapshot, OverheadBudget& budget, Recording& recording);
+
+  // Takes in new lanes, drains all, closes those of threads that said goodbye and are gone.
+  // True: there was so much that the next pass should follow at once.
+  bool pass();
+  // Counters and open calls of all lanes.
+  void snapshot(std::uint64_t now_ticks, std::uint64_t elapsed_ticks);
+  // What need not be done more often than once a second: waiting spans, CPU time, names, losses,
+  // threads that vanished.
+  void look_around(std::uint64_t now_ticks);
+
+  // Closes the lanes of a process that is gone.
+  void close_process(ProcessEntry& process, std::uint64_t end_ticks);
+  // The session ends while the lanes' threads go on.
+  void finish(std::uint64_t now_ticks);
+
+  std::uint32_t thread_count() const { return next_thread_ - 1; }
+
+ private:
+  void take_in(std::uint32_t index);
+  void close(LaneView& view, std::uint64_t end_ticks);
+  void complete_thread(LaneView& view, std::uint64_t end_ticks, bool ended);
+  std::uint64_t cpu_ns(const LaneView& view, std::uint64_t end_ticks) const;
+  void count_losses(const LaneView& view);
+  bool is_gone(LaneView& view) const;
+  void refresh_thread(LaneView& view, std::uint64_t now_ticks);
+  bool open_calls_due(const LaneView& view, std::uint64_t now_ticks) const;
+
+  const Arena& arena_;
+  ProcessTable& processes_;
+  LaneNodes& nodes_;
+  LaneDrain& drain_;
+  CounterSnapshot& snapshot_;
+  OverheadBudget& budget_;
+  Recording& recording_;
+  std::uint32_t next_thread_ = 1;
+  std::uint64_t ns_per_tick_q60_;
+  std::vector<std::unique_ptr<LaneView>> views_;  // by lane
+  std::vector<std::uint32_t> claimed_;            // lanes being set up, as of the last pass
+};
+
+}  // namespace spyglass::collector

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// bucket_table.h - the histogram bucket of a duration in ticks, by one look-up and one comparison.
+//
+// Time stamp instructions keep what stands before and after them from overlapping, so the length of the
+// dependency chain from the time stamp to the counter is what a hook costs; converting to nanoseconds
+// and taking the logarithm by arithmetic makes it twice as long. A cell of the table covers one eighth
+// of an octave of ticks, which holds at most one bucket boundary.
+//
+//   Where    target side; filled once when the session begins.
+//   Threads  read by all hooks.
+#pragma once
+
+#include <bit>
+#include <cstdint>
+
+#include "format/duration_histogram.h"
+
+namespace spyglass::runtime {
+
+struct BucketTable {
+  static constexpr unsigned kCells = 64 * 8;
+  std::uint64_t next_boundary_ticks[kCells];  // first duration of the next bucket
+  std::uint8_t bucket[kCells];                // of the cell's first duration
+};
+extern BucketTable g_bucket_table;
+
+// Requires: ns_per_tick_q64 as in format::ticks_to_ns_q8. The result agrees with
+// format::bucket_of_ns_q8 for every duration of at least 8 ticks.
+void fill_bucket_table(std::uint64_t ns_per_tick_q64);
+
+inline unsigned bucket_of_ticks(std::uint64_t ticks) {
+  const std::uint64_t value = ticks | 8U;
+  const auto exponent = static_cast<unsigned>(std::bit_width(value)) - 1U;  // at least 3
+  const std::uint64_t cell = (value >> (exponent - 3U)) + exponent * 8U - 8U;
+  return g_bucket_table.bucket[cell] +
+         static_cast<unsigned>(ticks >= g_bucket_table.next_boundary_ticks[cell]);
+}
+
+}  // namespace spyglass::runtime
