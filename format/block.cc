@@ -2,6 +2,7 @@
 #include "format/block.h"
 
 #include <algorithm>
+#include <array>
 #include <string>
 
 #include "format/bytes.h"
@@ -108,6 +109,20 @@ bool check_block_payload(const BlockHeader& header, std::span<const std::uint8_t
 std::uint64_t block_bytes(const BlockHeader& header) {
   const std::uint64_t bytes = sizeof header + header.stored_bytes;
   return (bytes + kBlockAlignment - 1) / kBlockAlignment * kBlockAlignment;
+}
+
+std::string_view kind_name(BlockKind kind) {
+  constexpr std::array<std::string_view, 14> kNames = {
+      "unknown",  "session", "processes",  "threads", "modules", "sites", "nodes",
+      "counters", "spans",   "open_calls", "losses",  "symbols", "end",   "index"};
+  const auto number = static_cast<std::size_t>(kind);
+  return number < kNames.size() ? kNames[number] : kNames[0];
+}
+
+std::string_view codec_name(Codec codec) {
+  constexpr std::array<std::string_view, 3> kNames = {"none", "lz4", "zstd"};
+  const auto number = static_cast<std::size_t>(codec);
+  return number < kNames.size() ? kNames[number] : "unknown";
 }
 
 void encode_index(std::span<const IndexEntry> entries, std::vector<std::uint8_t>& out) {

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "format/result.h"
@@ -52,6 +53,10 @@ bool check_block_payload(const BlockHeader& header, std::span<const std::uint8_t
 
 // Header, payload and padding in the file.
 std::uint64_t block_bytes(const BlockHeader& header);
+
+// As docs/format.md calls them; "unknown" for those of later versions.
+std::string_view kind_name(BlockKind kind);
+std::string_view codec_name(Codec codec);
 
 void encode_index(std::span<const IndexEntry> entries, std::vector<std::uint8_t>& out);
 Status decode_index(std::span<const std::uint8_t> payload, std::uint32_t records,
