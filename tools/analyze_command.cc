@@ -58,7 +58,7 @@ Result<Request> prepare(const AnalyzeOptions& options) {
   const auto key = parse_sort_key(options.sort);
   if (!key) {
     return Error{ErrorKind::kUsage, fmt::format("cannot sort by {}: one of {}",
-                                                quoted(options.sort), sort_key_names())};
+                                                in_quotes(options.sort), sort_key_names())};
   }
   request.key = *key;
   if (!options.time_range.empty()) {
@@ -67,7 +67,7 @@ Result<Request> prepare(const AnalyzeOptions& options) {
       return Error{ErrorKind::kUsage,
                    fmt::format("bad time range {}: expected A..B, A.. or ..B with units, for "
                                "example 1.5s..2s",
-                               quoted(options.time_range))};
+                               in_quotes(options.time_range))};
     }
     request.profile.range = TimeRange{range->start_ns, range->end_ns};
   }
@@ -107,8 +107,8 @@ void write_subjects(const Request& request, const Profile& profile,
 Result<std::vector<std::uint32_t>> subjects(const Profile& profile, const std::string& pattern) {
   auto found = find_functions(profile, pattern);
   if (found.empty()) {
-    return Error{ErrorKind::kUsage, fmt::format("no function matches {} in {}", quoted(pattern),
-                                                quoted(profile.file))};
+    return Error{ErrorKind::kUsage, fmt::format("no function matches {} in {}", in_quotes(pattern),
+                                                in_quotes(profile.file))};
   }
   std::stable_sort(found.begin(), found.end(), [&](std::uint32_t a, std::uint32_t b) {
     return profile.functions[a].metrics.wall_total_ns > profile.functions[b].metrics.wall_total_ns;

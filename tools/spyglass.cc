@@ -25,12 +25,23 @@ int complain(std::string_view what) {
   return kExitError;
 }
 
+std::vector<const CLI::App*> all_commands(const CLI::App& app) {
+  return app.get_subcommands([](const CLI::App*) { return true; });
+}
+
 std::string command_names(const CLI::App& app) {
   std::string names;
-  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+  for (const CLI::App* command : all_commands(app)) {
     names += (names.empty() ? "" : ", ") + command->get_name();
   }
   return names;
+}
+
+bool is_command(const CLI::App& app, std::string_view name) {
+  for (const CLI::App* command : all_commands(app)) {
+    if (command->get_name() == name) return true;
+  }
+  return false;
 }
 
 // CLI11's own texts name its types; these name what the user typed.
@@ -67,7 +78,7 @@ int run(int argc, char** argv) {
     return kExitError;
   }
   const std::string_view first = argv[1];
-  if (!first.starts_with('-') && app.get_subcommand_no_throw(std::string(first)) == nullptr) {
+  if (!first.starts_with('-') && !is_command(app, first)) {
     return complain(fmt::format("unknown command '{}'; one of {}", first, command_names(app)));
   }
   try {

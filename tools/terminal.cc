@@ -68,6 +68,6 @@ int finish_output(int exit_code) {
                           errno != 0 ? std::strerror(errno) : "write error"));
 }
 
-std::string quoted(std::string_view text) { return "'" + printable(text) + "'"; }
+std::string in_quotes(std::string_view text) { return "'" + printable(text) + "'"; }
 
 }  // namespace spyglass

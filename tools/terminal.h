@@ -25,6 +25,6 @@ int fail(std::string_view what);
 int finish_output(int exit_code);
 
 // A function name or path typed by a user or found in a file, for a message.
-std::string quoted(std::string_view text);
+std::string in_quotes(std::string_view text);
 
 }  // namespace spyglass
