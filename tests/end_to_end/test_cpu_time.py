@@ -40,7 +40,7 @@ class CpuTime(EndToEndTest):
 
     @staticmethod
     def is_marked_approximate(recorded):
-        return "approximate" in str(recorded.analysis()["coverage"])
+        return recorded.analysis()["recording"]["cpu"] == "approximate"
 
     def test_exact(self):
         error, recorded = self.measure()

@@ -21,7 +21,7 @@ DETERMINISTIC = [
 
 def roots(analysis):
     """Wall time of all threads' outermost calls: what the self times have to add up to."""
-    return sum(node["wall_ns"]["total"] for node in analysis["tree"])
+    return sum(node["wall_ns"]["total"] for node in analysis["tree"] if node["parent"] is None)
 
 
 class ExactCounts(EndToEndTest):
@@ -83,6 +83,8 @@ class Times(EndToEndTest):
                 total_ns = roots(analysis)
                 self.assertGreater(total_ns, 0)
                 self.assertLess(abs(self_ns - total_ns) / total_ns, 0.001)
+                recorded_ns = sum(thread["recorded_ns"] for thread in analysis["threads"])
+                self.assertLess(abs(self_ns - recorded_ns) / recorded_ns, 0.001)
                 for function in analysis["functions"]:
                     wall = function["wall_ns"]
                     self.assertLessEqual(0, wall["self"], function)
