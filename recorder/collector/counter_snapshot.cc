@@ -65,10 +65,13 @@ bool CounterSnapshot::read_extension(const LaneView& view, CountedNode& counted,
 
 void CounterSnapshot::read_buckets(LaneView& view, CountedNode& counted, const Node& node,
                                    CounterRow& row) const {
+  static constexpr format::HistogramCell kEmpty = {};
+  const bool pending = format::pending_cell(pending_) == counted.cell;
+  const std::uint32_t pending_bucket = pending ? format::pending_bucket(pending_) : ~0U;
   for (unsigned group = 0; group < format::kHistogramGroups; ++group) {
     const std::uint32_t cell = peek(node.histogram[group]);
     const std::byte* start = cell == 0 ? nullptr : arena_.cell(view.index, cell, 1);
-    if (start == nullptr) {
+    if (start == nullptr && pending_bucket / format::kBucketsPerGroup != group) {
       continue;
     }
     if (counted.groups[group] == 0) {
@@ -76,13 +79,16 @@ void CounterSnapshot::read_buckets(LaneView& view, CountedNode& counted, const N
       counted.groups[group] = static_cast<std::uint32_t>(view.buckets.size());
     }
     BucketGroup& seen = view.buckets[counted.groups[group] - 1];
-    const auto* histogram = reinterpret_cast<const format::HistogramCell*>(start);
-    for (unsigned bucket = 0; bucket < format::kBucketsPerGroup; ++bucket) {
-      const std::uint32_t now = peek(histogram->count[bucket]);
-      const std::uint32_t difference = now - seen[bucket];  // they wrap
-      if (difference != 0) {
-        row.buckets.push_back({group * format::kBucketsPerGroup + bucket, difference});
-        seen[bucket] = now;
+    const auto& histogram =
+        start == nullptr ? kEmpty : *reinterpret_cast<const format::HistogramCell*>(start);
+    for (unsigned place = 0; place < format::kBucketsPerGroup; ++place) {
+      const std::uint32_t bucket = group * format::kBucketsPerGroup + place;
+      const std::uint32_t now = peek(histogram.count[place]) + (bucket == pending_bucket ? 1 : 0);
+      // Counts wrap; one less than before means that what was pending is counted and has been seen.
+      const auto difference = static_cast<std::int32_t>(now - seen[place]);
+      if (difference > 0) {
+        row.buckets.push_back({bucket, static_cast<std::uint64_t>(difference)});
+        seen[place] = now;
         counted.histogram_debt -= difference;
       }
     }
@@ -119,21 +125,9 @@ bool CounterSnapshot::read_node(LaneView& view, CountedNode& counted, CounterRow
   return called || extended || waited || !row.buckets.empty();
 }
 
-void CounterSnapshot::add_pending_count(const LaneView& view) {
-  format::Lane& lane = arena_.lane(view.index);
-  const std::uint64_t pending = std::exchange(lane.pending_count, 0);
-  const std::uint64_t offset = pending - peek(lane.cells);
-  if (pending == 0 || offset / 64 >= arena_.geometry().cell_count || offset % 4 != 0) {
-    return;
-  }
-  std::byte* cell = arena_.cell(view.index, static_cast<std::uint32_t>(offset / 64), 1);
-  if (cell != nullptr) {
-    reinterpret_cast<format::HistogramCell*>(cell)->count[offset % 64 / 4] += 1;
-  }
-}
-
 void CounterSnapshot::take_counters(LaneView& view) {
   nodes_.take_new(view);
+  pending_ = peek(arena_.lane(view.index).pending_duration);
   for (CountedNode& counted : view.counted) {
     CounterRow row;
     if (read_node(view, counted, row)) {

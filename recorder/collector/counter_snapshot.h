@@ -25,10 +25,6 @@ class CounterSnapshot {
   // True if the thread may have made calls since the last time this said so.
   bool is_active(LaneView& view) const;
 
-  // Adds the histogram count that the lane's last call left to its next one (Lane::pending_count).
-  // Requires: the lane's thread has ended.
-  void add_pending_count(const LaneView& view);
-
   // Adds a row for each node that counted something since the last call.
   void take_counters(LaneView& view);
 
@@ -52,6 +48,7 @@ class CounterSnapshot {
   LaneNodes& nodes_;
   Recording& recording_;
   OverheadBudget& budget_;
+  std::uint64_t pending_ = 0;  // Lane::pending_duration of the lane at hand
 };
 
 }  // namespace spyglass::collector

@@ -231,7 +231,6 @@ void LaneTable::complete_thread(LaneView& view, std::uint64_t end_ticks, bool en
 void LaneTable::close(LaneView& view, std::uint64_t end_ticks) {
   while (drain_.drain(view, true) != 0) {
   }
-  snapshot_.add_pending_count(view);
   complete_thread(view, end_ticks, true);
   const std::uint32_t index = view.index;
   arena_.free_lane(index, view.tail);

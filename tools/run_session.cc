@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/run_session.h"
+
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <thread>
+#include <utility>
+
+#include "recorder/collector/clock_calibration.h"
+#include "recorder/collector/option_values.h"
+#include "recorder/collector/output_name.h"
+
+namespace spyglass {
+namespace {
+
+constexpr std::uint64_t kRingBytes = 256U << 10U;
+constexpr std::uint64_t kRingBytesForEveryCall = 1U << 20U;
+constexpr std::uint64_t kManySpansBelowNs = 1000;     // such a threshold lets much through
+constexpr std::uint64_t kThreadClockIntervalNs = 200'000;
+
+format::SessionInfo describe(const collector::CollectorOptions& session,
+                             const std::vector<std::string>& command, std::uint64_t rate) {
+  format::SessionInfo info;
+  info.command = command;
+  if (char* directory = ::getcwd(nullptr, 0)) {
+    info.working_directory = directory;
+    ::free(directory);
+  }
+  utsname system = {};
+  if (::uname(&system) == 0) {
+    info.host = system.nodename;
+    info.kernel = std::string(system.sysname) + " " + system.release;
+  }
+  info.version = SPYGLASS_VERSION;
+  info.processors = std::thread::hardware_concurrency();
+  info.start = collector::sample_clocks();
+  info.ns_per_tick_q60 = rate;
+  info.interval_ns = session.interval_ns;
+  info.span_threshold_ns = session.span_threshold_ns;
+  info.on_full = collector::on_full_name(session.on_full);
+  info.include = session.include;
+  info.exclude = session.exclude;
+  info.max_depth = session.max_depth;
+  info.max_overhead_percent = session.max_overhead_percent;
+  info.cpu_clock = session.approximate_cpu ? "approximate" : "exact";
+  return info;
+}
+
+format::RecordingOptions recording_options(const collector::CollectorOptions& session,
+                                           std::uint64_t rate) {
+  format::RecordingOptions options = {};
+  options.span_threshold_ticks = session.span_threshold_ns == collector::kSpansOff
+                                     ? format::kDurationOff
+                                     : collector::ticks_of_ns(session.span_threshold_ns, rate);
+  options.on_full = session.on_full;
+  options.max_depth = session.max_depth;
+  options.filters_active = session.include.empty() && session.exclude.empty() ? 0 : 1;
+  options.approximate_cpu = session.approximate_cpu ? 1 : 0;
+  options.clock_interval_ticks = collector::ticks_of_ns(kThreadClockIntervalNs, rate);
+  options.ns_per_tick_q60 = rate;
+  return options;
+}
+
+collector::ArenaSizes arena_sizes(const collector::CollectorOptions& session) {
+  collector::ArenaSizes sizes;
+  sizes.ring_bytes = session.ring_bytes;
+  if (sizes.ring_bytes == 0) {
+    sizes.ring_bytes =
+        session.span_threshold_ns < kManySpansBelowNs ? kRingBytesForEveryCall : kRingBytes;
+  }
+  sizes.tree_bytes = session.tree_bytes;
+  return sizes;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<RunSession>> RunSession::open(const RunOptions& options,
+                                                     collector::SessionSocket socket,
+                                                     std::uint32_t pid,
+                                                     const std::vector<std::string>& command,
+                                                     const sigset_t& handled_signals) {
+  const std::uint64_t rate = collector::calibrate_clock().ns_per_tick_q60;
+  const format::SessionInfo info = describe(options.session, command, rate);
+  const std::string path = collector::expand_output_name(
+      options.session.output,
+      {command.empty() ? "" : command.front(), pid, info.host, info.start.unix_ns / 1'000'000'000U});
+  Result<collector::SgzWriter> writer =
+      collector::SgzWriter::create(path, options.session.force, info.start.unix_ns);
+  if (!writer) {
+    return writer.error();
+  }
+  Result<collector::Arena> arena = collector::Arena::create(
+      arena_sizes(options.session), recording_options(options.session, rate));
+  if (!arena) {
+    ::unlink(path.c_str());
+    return arena.error();
+  }
+  std::unique_ptr<RunSession> session(new RunSession(std::move(*arena), std::move(socket)));
+  session->path_ = path;
+  session->arena_.lock_alive_mutex();
+  session->collector_ = std::make_unique<collector::Collector>(
+      session->arena_, session->watch_, std::move(*writer), options.session, info);
+  session->supervisor_ = std::make_unique<collector::Supervisor>(
+      session->arena_, session->socket_, session->watch_, *session->collector_,
+      options.session.follow, handled_signals);
+  return session;
+}
+
+void RunSession::discard() { ::unlink(path_.c_str()); }
+
+}  // namespace spyglass

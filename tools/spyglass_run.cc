@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: Apache-2.0
+// spyglass-run - runs a program and records it. Exits as the program does; 125 for failures of its own,
+// 126 when the program may not be run, 127 when there is none.
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstdarg>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "recorder/collector/child_process.h"
+#include "recorder/collector/elf_check.h"
+#include "recorder/collector/proc_files.h"
+#include "tools/run_options.h"
+#include "tools/run_session.h"
+
+extern char** environ;  // NOLINT: POSIX has it so
+
+namespace spyglass {
+namespace {
+
+constexpr int kOwnFailure = 125;
+constexpr int kNotExecutable = 126;
+constexpr int kNotFound = 127;
+
+int complain(const std::string& what, int exit_code = kOwnFailure) {
+  std::fprintf(stderr, "spyglass-run: %s\n", what.c_str());
+  return exit_code;
+}
+
+// SPYGLASS_LIBRARY, else where it stands relative to this program, built or installed. Empty: missing.
+std::string library_path() {
+  if (const char* given = ::secure_getenv("SPYGLASS_LIBRARY")) {
+    return given;
+  }
+  const std::string self = collector::read_executable(static_cast<std::uint32_t>(::getpid()));
+  const std::string bin = self.substr(0, self.find_last_of('/'));
+  std::array<char, 4096> path = {};
+  const std::string beside = bin + "/../lib/spyglass/libspyglass.so";
+  return ::realpath(beside.c_str(), path.data()) != nullptr ? path.data() : "";
+}
+
+std::vector<std::string> child_environment(const std::string& session_name,
+                                           const std::string& library) {
+  std::vector<std::string> environment;
+  std::string preload = "LD_PRELOAD=" + library;
+  for (char** variable = environ; variable != nullptr && *variable != nullptr; ++variable) {
+    const std::string_view text = *variable;
+    if (text.starts_with("LD_PRELOAD=")) {
+      preload += library.empty() || text.size() == 11 ? "" : ":";
+      preload += text.substr(11);
+    } else if (!text.starts_with("SPYGLASS_SESSION=")) {
+      environment.emplace_back(text);
+    }
+  }
+  if (preload.size() > 11) {
+    environment.push_back(preload);
+  }
+  environment.push_back("SPYGLASS_SESSION=" + session_name);
+  return environment;
+}
+
+std::string counted(std::uint64_t count, const char* one, const char* many) {
+  return std::to_string(count) + " " + (count == 1 ? one : many);
+}
+
+std::string readable_bytes(std::uint64_t bytes) {
+  std::array<char, 32> text = {};
+  const auto value = static_cast<double>(bytes);
+  if (bytes < 10'000) {
+    std::snprintf(text.data(), text.size(), "%llu B", static_cast<unsigned long long>(bytes));
+  } else if (bytes < 10'000'000) {
+    std::snprintf(text.data(), text.size(), "%.0f KB", value / 1e3);
+  } else {
+    std::snprintf(text.data(), text.size(), "%.1f MB", value / 1e6);
+  }
+  return text.data();
+}
+
+std::string describe_losses(const collector::Summary& summary) {
+  std::string text;
+  const auto add = [&](std::uint64_t count, const char* one, const char* many) {
+    if (count != 0) {
+      text += (text.empty() ? "lost " : ", ") + counted(count, one, many);
+    }
+  };
+  add(summary.spans_lost, "span", "spans");
+  add(summary.calls_lost, "call", "calls");
+  add(summary.other_losses, "thread or module", "threads or modules");
+  if (!summary.failure.empty()) {
+    text += (text.empty() ? "" : " ") + ("(" + summary.failure + ")");
+  }
+  if (!summary.complete) {
+    text += text.empty() ? "the recording has no proper end" : "; the recording has no proper end";
+  }
+  return text.empty() ? "nothing lost" : text;
+}
+
+void report(const collector::Summary& summary, bool quiet) {
+  const bool lost = !summary.complete || !summary.failure.empty();
+  if (quiet && !lost) {
+    return;
+  }
+  complain("recorded " + counted(summary.calls, "call", "calls") + " in " +
+           counted(summary.threads, "thread", "threads") + " of " +
+           counted(summary.processes, "process", "processes") + ", " +
+           counted(summary.spans, "span", "spans") + ", " + readable_bytes(summary.file_bytes) +
+           "; " + describe_losses(summary) + "; next: spyglass analyze " + summary.path);
+}
+
+// Ends as the program did, so that a caller sees no difference.
+int exit_like(int wait_status) {
+  if (WIFEXITED(wait_status)) {
+    return WEXITSTATUS(wait_status);
+  }
+  const int number = WTERMSIG(wait_status);
+  const rlimit no_core = {0, 0};
+  ::setrlimit(RLIMIT_CORE, &no_core);
+  ::prctl(PR_SET_DUMPABLE, 0);
+  std::signal(number, SIG_DFL);
+  sigset_t mask;
+  sigemptyset(&mask);
+  sigaddset(&mask, number);
+  ::raise(number);
+  ::sigprocmask(SIG_UNBLOCK, &mask, nullptr);
+  return 128 + number;
+}
+
+// Says why the program can't be recorded; returns an exit code if it is not to be run at all.
+int check_recordable(const RunOptions& options, const std::string& why) {
+  if (why.empty()) {
+    return 0;
+  }
+  const std::string subject = "'" + options.command.front() + "' " + why;
+  if (options.session.strict) {
+    return complain(subject + ": it can't be recorded");
+  }
+  if (!options.session.quiet) {
+    complain(subject + ": nothing of it can be recorded");
+  }
+  return 0;
+}
+
+std::string why_not_executed(int error, const std::string& name) {
+  return error == ENOENT ? "cannot run '" + name + "': its interpreter or loader is missing"
+                         : "cannot run '" + name + "': " + std::strerror(error);
+}
+
+int run_program(const RunOptions& options) {
+  const std::string& name = options.command.front();
+  const collector::FoundProgram program = collector::find_program(name, std::getenv("PATH"));
+  if (program.path.empty()) {
+    return complain("cannot find '" + name + "'", kNotFound);
+  }
+  if (!program.executable) {
+    return complain("cannot run '" + name + "': it is not executable", kNotExecutable);
+  }
+  const collector::ProgramKind kind = collector::check_program(program.path);
+  const std::string why = collector::why_unrecordable(kind);
+  if (const int refused = check_recordable(options, why)) {
+    return refused;
+  }
+  const std::string library = library_path();
+  if (library.empty() || ::access(library.c_str(), R_OK) != 0) {
+    return complain("cannot find libspyglass.so beside this program (SPYGLASS_LIBRARY names it)");
+  }
+  if (library.find_first_of(" :") != std::string::npos) {
+    return complain("the loader takes no path with a space or colon: '" + library + "'");
+  }
+  const std::string session_name = collector::random_session_name();
+  Result<collector::SessionSocket> socket = collector::SessionSocket::listen(session_name);
+  if (!socket) {
+    return complain(socket.error().what);
+  }
+  const collector::InheritedState inherited;
+  ::prctl(PR_SET_CHILD_SUBREAPER, 1);
+  const bool foreign = kind == collector::ProgramKind::kForeign;
+  Result<collector::ChildProcess> child = collector::ChildProcess::fork(
+      options.command, child_environment(session_name, foreign ? "" : library), inherited);
+  if (!child) {
+    return complain(child.error().what);
+  }
+  auto session = RunSession::open(options, std::move(*socket),
+                                  static_cast<std::uint32_t>(child->pid()), options.command,
+                                  inherited.handled_signals());
+  if (!session) {
+    return complain(session.error().what);
+  }
+  RunSession& running = **session;
+  running.supervisor().set_child(child->pid());
+  running.collector().start();
+  if (const int error = child->run()) {
+    running.collector().finish(false);
+    running.discard();
+    return complain(why_not_executed(error, name), error == ENOENT ? kNotFound : kNotExecutable);
+  }
+  if (!why.empty()) {
+    running.collector().add_coverage(program.path, why);
+  }
+  const bool whole = running.supervisor().supervise();
+  if (why.empty() && !running.supervisor().joined()) {
+    running.collector().add_coverage(program.path, "did not load libspyglass.so");
+    if (!options.session.quiet) {
+      complain("'" + name + "' did not load libspyglass.so: nothing was recorded");
+    }
+  }
+  report(running.collector().finish(!whole), options.session.quiet);
+  return exit_like(running.supervisor().child_status().value_or(0));
+}
+
+// Started by the library in a program that runs on its own: no child, no word unless something fails.
+int serve(const RunOptions& options) {
+  collector::UniqueFd connection(options.serve_fd);
+  ::fcntl(options.serve_fd, F_SETFD, FD_CLOEXEC);
+  ucred peer = {};
+  socklen_t peer_bytes = sizeof(peer);
+  if (::getsockopt(options.serve_fd, SOL_SOCKET, SO_PEERCRED, &peer, &peer_bytes) != 0) {
+    return complain("--serve-fd is no socket");
+  }
+  Result<collector::SessionSocket> socket = collector::SessionSocket::listen(options.serve_name);
+  if (!socket) {
+    return complain(socket.error().what);
+  }
+  const collector::InheritedState inherited;
+  const auto pid = static_cast<std::uint32_t>(peer.pid);
+  auto session = RunSession::open(options, std::move(*socket), pid, collector::read_command(pid),
+                                  inherited.handled_signals());
+  if (!session) {
+    return complain(session.error().what);
+  }
+  RunSession& running = **session;
+  running.collector().start();
+  running.supervisor().add_connection(std::move(connection));
+  const bool whole = running.supervisor().supervise();
+  report(running.collector().finish(!whole), !options.session.verbose);
+  return 0;
+}
+
+}  // namespace
+}  // namespace spyglass
+
+int main(int argc, char** argv) {
+  int exit_code = 0;
+  const std::optional<spyglass::RunOptions> options =
+      spyglass::read_run_options(argc, argv, exit_code);
+  if (!options) {
+    return exit_code;
+  }
+  return options->serve_fd >= 0 ? spyglass::serve(*options) : spyglass::run_program(*options);
+}
