@@ -3,7 +3,7 @@
 
 namespace spyglass::runtime {
 
-BucketTable g_bucket_table;
+constinit BucketTable g_bucket_table = {};
 
 namespace {
 

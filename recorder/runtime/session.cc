@@ -18,8 +18,8 @@
 
 namespace spyglass::runtime {
 
-Session g_session;
-ForkPage g_fork_page;
+constinit Session g_session = {};  // no initializer may run after the session began
+constinit ForkPage g_fork_page = {};
 
 namespace {
 
