@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// profile.h - what a recording says, immutable: processes, threads, modules, functions, the merged tree.
+// profile.h - what a recording says, immutable: processes, threads, modules, functions, the merged
+// tree.
 //
 // Every view (table, tree, callers, diff, export) is computed from this and nothing else. Node and
 // function order is deterministic for equal recordings. Trees can be 10^6 deep: never recurse.
@@ -23,47 +24,56 @@ namespace spyglass {
 // Histogram of durations; a function's is the sum of its nodes'.
 struct Histogram {
   std::vector<format::BucketCount> buckets;  // ascending, no zero counts
+  // Buckets per octave are 2^scale: duration_histogram.h, or finer where it was computed from
+  // spans.
+  unsigned scale = format::kHistogramScale;
 
   std::uint64_t count() const;
+  // Requires: the same scale, unless either is empty.
   void add(const Histogram& other);
-  // Quantile q in [0, 1] in ns: the middle of its bucket, clamped to [min_ns, max_ns]. 0 when empty.
+  // Quantile q in [0, 1] in ns: the middle of its bucket, clamped to [min_ns, max_ns]. 0 when
+  // empty.
   double quantile_ns(double q, double min_ns, double max_ns) const;
 };
 
-// One metric set, at a node or of a function. Nanoseconds. Exact but for demoted and approximate parts.
+// One metric set, at a node or of a function. Nanoseconds. Exact but for demoted and approximate
+// parts.
 struct Metrics {
-  std::uint64_t calls = 0;          // completed and still open ones, inherited ones not
-  std::uint64_t open_calls = 0;     // of these, how many had not returned
-  double wall_total_ns = 0;         // open calls up to the end of their thread; for functions:
-                                    // outermost calls only
+  std::uint64_t calls = 0;       // completed and still open ones, inherited ones not
+  std::uint64_t open_calls = 0;  // of these, how many had not returned
+  double wall_total_ns = 0;      // open calls up to the end of their thread; for functions:
+                                 // outermost calls only
   double wall_self_ns = 0;
   double cpu_total_ns = 0;
   double cpu_self_ns = 0;
-  double min_ns = 0;                // of completed calls
+  double min_ns = 0;  // of completed calls
   double max_ns = 0;
   Histogram histogram;              // of completed, timed calls
   std::uint64_t untimed_calls = 0;  // of `calls`: demoted, times estimated
   double uncertainty_ns = 0;        // standard error of wall_total_ns through demotion
+  double completed_ns = 0;          // time of all completed calls, recursive inner calls included
 
-  double mean_ns() const;           // of completed calls, recursive inner calls included
+  double mean_ns() const;  // of completed calls, recursive inner calls included
 };
 
 struct Function {
-  std::string name;           // demangled, full; "[past the tree's bound]", "0x1234" when unknown
+  std::string name;  // demangled, full; "[past the tree's bound]", "0x1234" when unknown
   std::string short_name;
-  std::string symbol;         // mangled
-  std::string module;         // path, or empty
+  std::string symbol;  // mangled
+  std::string module;  // path, or empty
   std::string file;
   std::uint32_t line = 0;
   Metrics metrics;
-  double inclusive_sum_ns = 0;  // sum over all completed and open calls, inner ones too (for the mean)
+  double inclusive_sum_ns =
+      0;  // sum over all completed and open calls, inner ones too (for the mean)
 };
 
 struct TreeNode {
   std::uint32_t parent = 0;    // index; the root (index 0) has itself
   std::uint32_t function = 0;  // index into functions; meaningless for the root
   std::uint32_t depth = 0;
-  Metrics metrics;             // the root: wall_total = sum of its children's
+  Metrics metrics;  // the root: wall_total = sum of its children's; folded recursion counts
+                    // once, so that no child has more than its parent
 };
 
 struct ProcessInfo {
@@ -75,39 +85,41 @@ struct ProcessInfo {
 struct ThreadInfo {
   format::ThreadRecord record;
   std::uint32_t pid = 0;
-  double wall_ns = 0;          // birth to exit (or to the end of the recording)
+  double wall_ns = 0;  // birth to exit (or to the end of the recording)
   double cpu_ns = 0;
-  double recorded_ns = 0;      // wall time inside recorded calls: sum of the totals of its root calls
+  double recorded_ns = 0;  // wall time inside recorded calls: sum of the totals of its root calls
   std::uint64_t calls = 0;
 };
 
 struct Damage {
-  std::uint64_t offset = 0;    // in the file
-  std::uint64_t bytes = 0;     // skipped
+  std::uint64_t offset = 0;  // in the file
+  std::uint64_t bytes = 0;   // skipped
   std::string what;
 };
 
 struct Profile {
   std::string file;
-  std::string uuid;            // 32 hex digits
+  std::string uuid;  // 32 hex digits
   format::SessionInfo session;
   std::optional<format::EndInfo> end;  // none: the recorder was killed
   double duration_ns = 0;
-  double range_start_ns = 0;   // what this profile covers, from the start of the session
+  double range_start_ns = 0;  // what this profile covers, from the start of the session
   double range_end_ns = 0;
-  std::string range_note;      // how exact a time range is; empty for whole recordings
+  std::string range_note;  // how exact a time range is; empty for whole recordings
   std::vector<ProcessInfo> processes;
   std::vector<ThreadInfo> threads;
   std::vector<format::ModuleInfo> modules;
   std::vector<Function> functions;
-  std::vector<TreeNode> nodes;         // parents before children; children in creation order
+  std::vector<TreeNode> nodes;  // parents before children, in depth-first order; children by
+                                // function
   std::vector<format::LossRecord> losses;
   std::vector<format::CoverageRecord> coverage;
-  std::vector<std::string> demoted;    // names of demoted functions
+  std::vector<std::string> demoted;  // names of demoted functions
   std::vector<Damage> damage;
-  std::uint64_t spans = 0;             // kept in the recording
+  std::uint64_t clamped = 0;  // nodes whose parts did not add up (damage): held at 0
+  std::uint64_t spans = 0;    // kept in the recording
   std::uint64_t file_bytes = 0;
-  bool approximate_cpu = false;        // any thread's CPU time is approximate
+  bool approximate_cpu = false;  // any thread's CPU time is approximate
 };
 
 }  // namespace spyglass

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "analyzer/model/profile.h"
@@ -23,10 +24,14 @@ struct TimeRange {
 
 struct ProfileOptions {
   std::optional<TimeRange> range;
-  bool from_spans = false;      // compute calls, times and percentiles from spans instead of counters
+  bool from_spans = false;  // compute calls, times and percentiles from spans instead of counters
   bool resolve_missing = true;  // look up names in local files where the recording has none
 };
 
 Result<Profile> build_profile(const std::string& path, const ProfileOptions& options);
+
+// The same for a recording in memory; `name` becomes Profile::file.
+Result<Profile> build_profile_from_bytes(std::span<const std::uint8_t> bytes,
+                                         const std::string& name, const ProfileOptions& options);
 
 }  // namespace spyglass

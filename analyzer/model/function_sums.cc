@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "analyzer/model/function_sums.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+namespace spyglass::model {
+namespace {
+
+void add_times_of_calls(const Metrics& from, Metrics& into) {
+  const std::uint64_t completed = from.calls - from.open_calls;
+  if (completed != 0 && from.max_ns > 0) {
+    const bool first = into.max_ns <= 0;
+    into.min_ns = first ? from.min_ns : std::min(into.min_ns, from.min_ns);
+    into.max_ns = std::max(into.max_ns, from.max_ns);
+  }
+  into.calls += from.calls;
+  into.open_calls += from.open_calls;
+  into.untimed_calls += from.untimed_calls;
+  into.completed_ns += from.completed_ns;
+  into.wall_self_ns += from.wall_self_ns;
+  into.cpu_self_ns += from.cpu_self_ns;
+  into.histogram.add(from.histogram);
+}
+
+}  // namespace
+
+void FunctionSums::add(std::size_t index, const LaidNode& node, const Metrics& metrics,
+                       double inclusive_ns) {
+  while (!path_.empty() && path_.back().end <= index) {
+    on_path_[path_.back().function] -= 1;
+    path_.pop_back();
+  }
+  Function& function = functions_[node.function];
+  used_[node.function] = true;
+  overflowed_ |= node.overflow;
+  add_times_of_calls(metrics, function.metrics);
+  function.inclusive_sum_ns += inclusive_ns;
+  if (on_path_[node.function]++ == 0) {
+    function.metrics.wall_total_ns += metrics.wall_total_ns;
+    function.metrics.cpu_total_ns += metrics.cpu_total_ns;
+    // Squares until finish(): errors of different nodes are independent.
+    function.metrics.uncertainty_ns += metrics.uncertainty_ns * metrics.uncertainty_ns;
+  }
+  path_.push_back({node.end, node.function});
+}
+
+void FunctionSums::finish(Profile& profile) {
+  const Metrics& all = profile.nodes.front().metrics;
+  std::vector<std::uint32_t> place(functions_.size(), 0);
+  std::vector<Function> kept;
+  for (std::size_t i = 0; i < functions_.size(); ++i) {
+    if (!used_[i]) {
+      continue;
+    }
+    place[i] = static_cast<std::uint32_t>(kept.size());
+    Metrics& metrics = functions_[i].metrics;
+    metrics.uncertainty_ns = std::sqrt(metrics.uncertainty_ns);
+    if (overflowed_) {
+      // Past the tree's bound nobody knows which calls were inside others of the same function.
+      metrics.wall_total_ns = std::min(metrics.wall_total_ns, all.wall_total_ns);
+      metrics.cpu_total_ns = std::min(metrics.cpu_total_ns, all.cpu_total_ns);
+    }
+    kept.push_back(std::move(functions_[i]));
+  }
+  functions_ = std::move(kept);
+  for (std::size_t i = 1; i < profile.nodes.size(); ++i) {
+    profile.nodes[i].function = place[profile.nodes[i].function];
+  }
+}
+
+}  // namespace spyglass::model

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "analyzer/model/open_calls.h"
+
+#include <algorithm>
+
+namespace spyglass::model {
+
+void OpenCalls::Stack::put(std::uint64_t at_ticks, const Call& call) {
+  if (at_ticks != ticks) {
+    ticks = at_ticks;
+    calls.clear();
+  }
+  if (call.node != NodeTable::kRootSlot) {  // a call of the root says that nothing is open
+    calls.push_back(call);
+  }
+}
+
+void OpenCalls::count_time(ThreadCounts& thread, const Call& call, std::uint32_t caller,
+                           std::uint64_t end_ticks, bool add) {
+  if (end_ticks <= call.start_ticks) {
+    return;
+  }
+  const std::uint64_t elapsed_ticks = end_ticks - call.start_ticks;
+  const std::uint64_t change = add ? elapsed_ticks : std::uint64_t{0} - elapsed_ticks;
+  nodes_[call.node].counts.wall_ticks += change;
+  if (!nodes_.is_below(call.node, caller)) {
+    nodes_[call.node].counts.fold_in_ticks += change;
+    nodes_[caller].counts.fold_out_ticks += change;
+  }
+  if (caller == NodeTable::kRootSlot) {
+    thread.recorded_ticks += change;
+  }
+}
+
+void OpenCalls::count_open(ThreadCounts& thread, const Call& call) {
+  if (!call.inherited) {
+    nodes_[call.node].counts.open_calls += 1;
+    thread.calls += 1;
+  }
+}
+
+void OpenCalls::see_final(const format::OpenCall& call, ThreadStacks& stacks) {
+  if (stacks.final_ticks != call.ticks) {
+    stacks.final_ticks = call.ticks;
+    stacks.final_caller = NodeTable::kRootSlot;
+    if (call.ticks <= range_.end) {
+      stacks.at_end = {};
+    }
+    if (call.ticks <= range_.start) {
+      stacks.at_start = {};
+    }
+  }
+  const Call open{nodes_.slot(call.node), call.start_ticks, call.inherited};
+  if (call.ticks <= range_.start || call.ticks > range_.end || open.node == NodeTable::kRootSlot) {
+    return;
+  }
+  ThreadCounts& thread = threads_.thread(call.thread);
+  count_time(thread, open, stacks.final_caller, call.ticks, true);
+  count_open(thread, open);
+  stacks.final_caller = open.node;
+  thread.innermost = open.node;
+  thread.innermost_ticks = call.ticks > call.start_ticks ? call.ticks - call.start_ticks : 0;
+}
+
+void OpenCalls::see(const format::OpenCall& call) {
+  ThreadStacks& stacks = stacks_[call.thread];
+  if (call.final) {
+    see_final(call, stacks);
+    return;
+  }
+  const Call open{nodes_.slot(call.node), call.start_ticks, call.inherited};
+  if (!range_.whole() && call.ticks <= range_.start) {
+    stacks.at_start.put(call.ticks, open);
+  }
+  if (call.ticks <= range_.end) {
+    stacks.at_end.put(call.ticks, open);
+  }
+}
+
+void OpenCalls::finish(std::uint64_t last_ticks) {
+  const std::uint64_t end_ticks = std::min(last_ticks, range_.end);
+  for (const auto& [id, stacks] : stacks_) {
+    ThreadCounts& thread = threads_.thread(id);
+    std::uint32_t caller = NodeTable::kRootSlot;
+    for (const Call& call : stacks.at_start.calls) {
+      count_time(thread, call, caller, range_.start, false);
+      caller = call.node;
+    }
+    const bool exited = thread.record.exit_ticks != 0 && thread.record.exit_ticks <= end_ticks;
+    if (exited) {
+      continue;  // its last calls returned after they were seen open: they are in the counters
+    }
+    caller = NodeTable::kRootSlot;
+    for (const Call& call : stacks.at_end.calls) {
+      count_time(thread, call, caller, end_ticks, true);
+      count_open(thread, call);
+      caller = call.node;
+    }
+  }
+  stacks_.clear();
+}
+
+}  // namespace spyglass::model

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "analyzer/model/recording_pass.h"
+
+#include <algorithm>
+
+#include "format/metadata_codec.h"
+#include "format/span_codec.h"
+#include "format/table_codec.h"
+
+namespace spyglass::model {
+namespace {
+
+using format::BlockKind;
+
+// Passes each record of a decoded message to `take`.
+template <typename Records, typename Take>
+Status each(const Result<Records>& records, Take&& take) {
+  if (!records) {
+    return records.error();
+  }
+  for (const auto& record : *records) {
+    take(record);
+  }
+  return Unit{};
+}
+
+template <typename Record, typename Decode, typename Take>
+Status each(Decode decode, std::span<const std::uint8_t> raw, std::uint32_t count,
+            std::vector<Record>& records, Take&& take) {
+  records.clear();
+  if (Status decoded = decode(raw, count, records); !decoded) {
+    return decoded;
+  }
+  for (const Record& record : records) {
+    take(record);
+  }
+  return Unit{};
+}
+
+}  // namespace
+
+RecordingPass::RecordingPass(const Settings& settings)
+    : settings_(settings),
+      open_calls_(nodes_, threads_, settings.from_spans ? settings.spans : settings.counters),
+      span_counts_(nodes_, threads_, settings.spans, settings.ns_per_tick_q60) {}
+
+void RecordingPass::read(SgzReader& reader) {
+  BlockView block;
+  while (reader.next(block)) {
+    spans_ += block.header.kind == BlockKind::kSpans ? block.header.records : 0;
+    if (wanted(block.header)) {
+      take(reader, block);
+    }
+  }
+}
+
+bool RecordingPass::wanted(const format::BlockHeader& header) const {
+  switch (header.kind) {
+    case BlockKind::kProcesses:
+    case BlockKind::kThreads:
+    case BlockKind::kModules:
+    case BlockKind::kSites:
+    case BlockKind::kNodes:
+    case BlockKind::kOpenCalls:
+    case BlockKind::kLosses:
+    case BlockKind::kSymbols:
+      return true;
+    case BlockKind::kCounters:
+      return settings_.counters.whole() || (header.last_ticks > settings_.counters.start &&
+                                            header.last_ticks <= settings_.counters.end);
+    case BlockKind::kSpans:
+      return settings_.from_spans && header.last_ticks >= settings_.spans.start &&
+             header.first_ticks <= settings_.spans.end;
+    default:
+      return false;  // session and end were read before; others are unknown to this version
+  }
+}
+
+void RecordingPass::take(SgzReader& reader, const BlockView& block) {
+  if (!reader.payload(block, raw_)) {
+    return;  // the reader writes it down
+  }
+  if (const Status decoded = decode(block.header); !decoded) {
+    damage_.push_back({block.offset, sizeof(format::BlockHeader) + block.header.stored_bytes,
+                       decoded.error().what});
+  }
+}
+
+Status RecordingPass::decode(const format::BlockHeader& header) {
+  switch (header.kind) {
+    case BlockKind::kProcesses:
+    case BlockKind::kThreads:
+    case BlockKind::kModules:
+    case BlockKind::kLosses:
+    case BlockKind::kSymbols:
+      return decode_people(header);
+    default:
+      return decode_tables(header);
+  }
+}
+
+Status RecordingPass::decode_people(const format::BlockHeader& header) {
+  switch (header.kind) {
+    case BlockKind::kProcesses:
+      return each(format::decode_processes(raw_), [this](const auto& r) { threads_.define(r); });
+    case BlockKind::kThreads:
+      return each(format::decode_threads(raw_), [this](const auto& r) { threads_.define(r); });
+    case BlockKind::kModules:
+      return each(format::decode_modules(raw_), [this](const auto& r) { functions_.add(r); });
+    case BlockKind::kLosses:
+      return each(format::decode_losses(raw_), [this](const format::LossRecord& r) {
+        losses_[{r.kind, r.reason, r.thread}] = r.count;
+      });
+    default:
+      return each(format::decode_symbols(raw_), [this](const auto& r) { functions_.add(r); });
+  }
+}
+
+Status RecordingPass::decode_tables(const format::BlockHeader& header) {
+  switch (header.kind) {
+    case BlockKind::kSites:
+      return each(format::decode_sites, raw_, header.records, site_records_,
+                  [this](const format::SiteRecord& site) {
+                    functions_.add(site);
+                    if (site.module == 0 && site.offset == format::kOverflowSiteOffset) {
+                      nodes_.set_overflow_site(site.id);
+                    }
+                  });
+    case BlockKind::kNodes:
+      return each(format::decode_nodes, raw_, header.records, node_records_,
+                  [this](const auto& node) { nodes_.define(node); });
+    case BlockKind::kCounters:
+      return each(format::decode_counters, raw_, header.records, rows_,
+                  [this](const auto& row) { count(row); });
+    case BlockKind::kOpenCalls:
+      return each(format::decode_open_calls, raw_, header.records, open_records_,
+                  [this](const auto& call) { open_calls_.see(call); });
+    default: {
+      span_records_.clear();
+      Status decoded = format::decode_spans(raw_, header.records, span_records_);
+      if (decoded) {
+        span_counts_.count(header.thread, span_records_);
+      }
+      return decoded;
+    }
+  }
+}
+
+void RecordingPass::count(const format::CounterRow& row) {
+  const bool times = !settings_.from_spans;
+  nodes_.count(row, times);
+  const std::uint32_t slot = nodes_.slot(row.node);
+  ThreadCounts& thread = threads_.thread(row.thread);
+  folded_ |= row.fold_in_ticks != 0;
+  if (slot == NodeTable::kRootSlot) {
+    thread.recorded_ticks += times ? row.fold_out_ticks : 0;
+    return;
+  }
+  thread.off_cpu_ticks += row.off_cpu_ticks;
+  if (times) {
+    thread.calls += row.calls + row.untimed_calls;
+    thread.recorded_ticks +=
+        nodes_[slot].parent == NodeTable::kRootSlot ? row.wall_ticks - row.fold_in_ticks : 0;
+  }
+}
+
+void RecordingPass::finish() {
+  open_calls_.finish(settings_.last_ticks);
+  if (settings_.from_spans) {
+    span_counts_.finish();
+  }
+}
+
+std::vector<format::LossRecord> RecordingPass::losses() const {
+  std::vector<format::LossRecord> sums;
+  for (const auto& [key, count] : losses_) {
+    const auto& [kind, reason, thread] = key;
+    if (count == 0) {
+      continue;
+    }
+    if (!sums.empty() && sums.back().kind == kind && sums.back().reason == reason) {
+      sums.back().count += count;
+      sums.back().thread = 0;
+    } else {
+      sums.push_back({kind, count, thread, reason});
+    }
+  }
+  return sums;
+}
+
+}  // namespace spyglass::model

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "analyzer/model/thread_table.h"
+
+#include <algorithm>
+
+namespace spyglass::model {
+namespace {
+
+ThreadInfo describe(const ThreadCounts& counts, const SessionClock& clock, const TickRange& range,
+                    std::uint64_t end_ticks) {
+  ThreadInfo info;
+  info.record = counts.record;
+  const std::uint64_t exit_ticks =
+      counts.record.exit_ticks != 0 ? counts.record.exit_ticks : end_ticks;
+  info.wall_ns =
+      clock.ns(static_cast<double>(range.overlap(counts.record.birth_ticks, exit_ticks)));
+  info.recorded_ns = clock.ns(
+      std::max(0.0, static_cast<double>(static_cast<std::int64_t>(counts.recorded_ticks))));
+  info.calls = counts.calls;
+  const double off_ns = clock.ns(static_cast<double>(counts.off_cpu_ticks));
+  info.cpu_ns = range.whole() ? static_cast<double>(counts.record.cpu_ns)
+                              : std::max(0.0, info.recorded_ns - off_ns);
+  return info;
+}
+
+}  // namespace
+
+ThreadCounts& ThreadTable::thread(std::uint32_t id) {
+  const auto count = static_cast<std::uint32_t>(threads_.size());
+  const std::uint32_t slot = index_.find_or_add(id, count);
+  if (slot == count) {
+    threads_.emplace_back();
+    threads_.back().record.id = id;
+  }
+  return threads_[slot];
+}
+
+void ThreadTable::write(const SessionClock& clock, const TickRange& range, std::uint64_t end_ticks,
+                        Profile& profile) const {
+  std::map<std::uint32_t, ProcessInfo> processes;
+  for (const auto& [id, record] : processes_) {
+    const std::uint64_t process_end = record.end_ticks != 0 ? record.end_ticks : end_ticks;
+    if (range.whole() || (record.start_ticks < range.end && process_end > range.start)) {
+      processes[id].record = record;
+    }
+  }
+  for (const ThreadCounts& counts : threads_) {
+    ThreadInfo info = describe(counts, clock, range, end_ticks);
+    if (!range.whole() && info.wall_ns <= 0 && info.calls == 0) {
+      continue;
+    }
+    const auto process = processes.find(counts.record.process);
+    if (process != processes.end()) {
+      info.pid = process->second.record.pid;
+      process->second.threads += 1;
+      process->second.calls += info.calls;
+    }
+    profile.approximate_cpu |= counts.record.cpu_accuracy == format::CpuAccuracy::kApproximate;
+    profile.threads.push_back(std::move(info));
+  }
+  std::sort(profile.threads.begin(), profile.threads.end(),
+            [](const ThreadInfo& a, const ThreadInfo& b) { return a.record.id < b.record.id; });
+  for (auto& [id, process] : processes) {
+    profile.processes.push_back(std::move(process));
+  }
+}
+
+}  // namespace spyglass::model

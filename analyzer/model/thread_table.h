@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// thread_table.h - processes and threads, and what was counted in each.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <vector>
+
+#include "analyzer/model/id_index.h"
+#include "analyzer/model/profile.h"
+#include "analyzer/model/session_clock.h"
+#include "analyzer/model/tick_range.h"
+#include "format/records.h"
+
+namespace spyglass::model {
+
+struct ThreadCounts {
+  format::ThreadRecord record;
+  std::uint64_t calls = 0;
+  std::uint64_t recorded_ticks = 0;  // inside calls
+  std::uint64_t off_cpu_ticks = 0;   // of these
+  // The innermost call of those that had not returned when the thread ended.
+  std::uint32_t innermost = IdIndex::kNone;  // slot in NodeTable
+  std::uint64_t innermost_ticks = 0;
+};
+
+class ThreadTable {
+ public:
+  void define(const format::ProcessRecord& record) { processes_[record.id] = record; }
+  void define(const format::ThreadRecord& record) { thread(record.id).record = record; }
+  ThreadCounts& thread(std::uint32_t id);
+  const std::vector<ThreadCounts>& threads() const { return threads_; }
+
+  // Those that lived within the range, by id; `end_ticks` is where the recording ends.
+  void write(const SessionClock& clock, const TickRange& range, std::uint64_t end_ticks,
+             Profile& profile) const;
+
+ private:
+  IdIndex index_;
+  std::vector<ThreadCounts> threads_;
+  std::map<std::uint32_t, format::ProcessRecord> processes_;
+};
+
+}  // namespace spyglass::model

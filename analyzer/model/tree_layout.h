@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// tree_layout.h - recorded nodes merged into the tree of a profile, in its final order.
+//
+// Nodes of one parent that are calls of one function become one node. What damage cut off from its
+// callers hangs under one node of the root. Nodes where nothing was counted are left out.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "analyzer/model/function_index.h"
+#include "analyzer/model/node_table.h"
+
+namespace spyglass::model {
+
+struct LaidNode {
+  std::uint32_t parent = 0;  // index in the layout; the root has itself
+  std::uint32_t function = 0;
+  std::uint32_t depth = 0;
+  std::uint32_t end = 0;  // one past its last descendant
+  bool overflow = false;  // holds calls past the tree's bound ...
+  bool flat = false;      // ... as its children, which only folds reach
+  NodeCounts counts;
+};
+
+// Depth-first, children by function. Takes the counts out of `nodes`.
+std::vector<LaidNode> lay_out(NodeTable& nodes, const FunctionIndex& functions);
+
+}  // namespace spyglass::model

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "analyzer/model/tree_sums.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "analyzer/model/function_sums.h"
+
+namespace spyglass::model {
+namespace {
+
+double signed_ticks(std::uint64_t ticks) {
+  return static_cast<double>(static_cast<std::int64_t>(ticks));
+}
+
+// All in ticks. Sums of whole ticks are exact in doubles up to 2^53: a month.
+struct NodeSums {
+  double total = 0;      // as counted
+  double estimated = 0;  // of it
+  double fold_in = 0;
+  double fold_out = 0;
+  double self = 0;
+  double cpu_self = 0;
+  double cpu_subtree = 0;
+};
+
+class TreeSums {
+ public:
+  explicit TreeSums(const std::vector<LaidNode>& laid) : laid_(laid), sums_(laid.size()) {
+    for (std::size_t i = 0; i < laid.size(); ++i) {
+      read(laid[i].counts, sums_[i]);
+    }
+    find_selfs();
+    find_cpu();
+  }
+
+  std::uint64_t clamped() const { return clamped_; }
+  const NodeSums& operator[](std::size_t i) const { return sums_[i]; }
+  double shown_total(std::size_t i) const { return i == 0 ? root_total_ : shown_[i]; }
+  double shown_cpu(std::size_t i) const { return i == 0 ? root_cpu_ : shown_cpu_[i]; }
+
+ private:
+  static void read(const NodeCounts& counts, NodeSums& sums) {
+    sums.estimated = counts.estimated_ticks;
+    if (counts.calls != 0) {
+      sums.estimated +=
+          static_cast<double>(counts.unestimated_calls) *
+          (static_cast<double>(counts.completed_ticks) / static_cast<double>(counts.calls));
+    }
+    sums.total = std::max(0.0, signed_ticks(counts.wall_ticks)) + sums.estimated;
+    sums.fold_in = signed_ticks(counts.fold_in_ticks);
+    sums.fold_out = signed_ticks(counts.fold_out_ticks);
+  }
+
+  // Takes up to `missing` ticks from estimates of the children of `i`; returns what is still
+  // missing.
+  double lower_estimates(std::size_t i, double missing) {
+    for (std::size_t child = i + 1; child < laid_[i].end && missing > 0; child = laid_[child].end) {
+      NodeSums& sums = sums_[child];
+      const double cut = std::min({missing, sums.estimated, sums.self});
+      if (cut > 0) {
+        sums.self -= cut;
+        sums.total -= cut;
+        sums.estimated -= cut;
+        missing -= cut;
+      }
+    }
+    return missing;
+  }
+
+  void find_selfs() {
+    std::vector<double> of_children(laid_.size(), 0);
+    for (std::size_t i = laid_.size(); i-- > 1;) {
+      NodeSums& sums = sums_[i];
+      sums.self = sums.total - sums.fold_out - of_children[i];
+      if (sums.self < 0 && sums.estimated > 0) {
+        sums.total -= sums.self;
+        sums.estimated -= sums.self;
+        sums.self = 0;
+      } else if (sums.self < 0) {
+        const double missing = lower_estimates(i, -sums.self);
+        clamped_ += missing > 1 + 1e-9 * std::abs(sums.total) ? 1 : 0;
+        sums.self = 0;
+      }
+      of_children[laid_[i].parent] += sums.total - sums.fold_in;
+    }
+    shown_.resize(laid_.size());
+    for (std::size_t i = laid_.size(); i-- > 1;) {
+      const NodeSums& sums = sums_[i];
+      // What an overflow node holds came by folds, so it is known from its children only.
+      shown_[i] += laid_[i].flat || laid_[i].overflow ? sums.total : sums.total - sums.fold_in;
+      shown_[i] = std::max(0.0, shown_[i]);
+      if (laid_[laid_[i].parent].overflow) {
+        shown_[laid_[i].parent] += shown_[i];
+      }
+      root_total_ += sums.self;
+    }
+  }
+
+  void find_cpu() {
+    std::vector<double> off_cpu(laid_.size(), 0);
+    double cpu_ticks = 0;
+    for (std::size_t i = laid_.size(); i-- > 1;) {
+      // A thread can be switched out inside a hook, between the reading of the clock and the check.
+      // What does not fit into the node then belongs to its caller.
+      off_cpu[i] += static_cast<double>(laid_[i].counts.off_cpu_ticks);
+      const double off = std::min(off_cpu[i], sums_[i].self);
+      off_cpu[laid_[i].parent] += off_cpu[i] - off;
+      sums_[i].cpu_self = sums_[i].self - off;
+      cpu_ticks += sums_[i].cpu_self;
+    }
+    root_cpu_ = cpu_ticks;
+    // The CPU time of folded calls is known, but not from where they were made: there it is taken
+    // to have the share that it has everywhere.
+    const double share = root_total_ > 0 ? cpu_ticks / root_total_ : 0;
+    shown_cpu_.resize(laid_.size());
+    for (std::size_t i = laid_.size(); i-- > 1;) {
+      NodeSums& sums = sums_[i];
+      sums.cpu_subtree += sums.cpu_self + share * (sums.fold_out - sums.fold_in);
+      sums_[laid_[i].parent].cpu_subtree += sums.cpu_subtree;
+      const double own = sums.cpu_subtree + (laid_[i].flat ? share * sums.fold_in : 0);
+      shown_cpu_[i] = laid_[i].overflow ? shown_cpu_[i] : own;
+      shown_cpu_[i] = std::clamp(shown_cpu_[i], 0.0, shown_[i]);
+      if (laid_[laid_[i].parent].overflow) {
+        shown_cpu_[laid_[i].parent] += shown_cpu_[i];
+      }
+    }
+  }
+
+  const std::vector<LaidNode>& laid_;
+  std::vector<NodeSums> sums_;
+  std::vector<double> shown_;
+  std::vector<double> shown_cpu_;
+  double root_total_ = 0;
+  double root_cpu_ = 0;
+  std::uint64_t clamped_ = 0;
+};
+
+double bucket_bound_ns(std::uint32_t bucket, unsigned scale) {
+  return std::exp2(bucket / static_cast<double>(1U << scale));
+}
+
+// Standard error, in ns, of the time given to calls that were not timed: the mean they were given
+// may be off, and they scatter around it.
+double estimate_error_ns(const NodeCounts& counts, unsigned scale) {
+  double n = 0;
+  double sum = 0;
+  double squares = 0;
+  for (const format::BucketCount& bucket : counts.buckets) {
+    const double middle_ns = std::exp2((bucket.bucket + 0.5) / static_cast<double>(1U << scale));
+    const auto count = static_cast<double>(bucket.count);
+    n += count;
+    sum += count * middle_ns;
+    squares += count * middle_ns * middle_ns;
+  }
+  if (counts.untimed_calls == 0 || n < 2) {
+    return 0;
+  }
+  const double variance = std::max(0.0, (squares - sum * sum / n) / (n - 1));
+  const auto untimed = static_cast<double>(counts.untimed_calls);
+  return std::sqrt(variance * (untimed * untimed / n + untimed));
+}
+
+void set_extremes(const NodeCounts& counts, const SessionClock& clock, const SumOptions& options,
+                  Metrics& metrics) {
+  if (counts.min_ticks == ~std::uint64_t{0} || counts.calls == 0) {
+    return;
+  }
+  metrics.min_ns = clock.ns(static_cast<double>(counts.min_ticks));
+  metrics.max_ns = clock.ns(static_cast<double>(counts.max_ticks));
+  if (options.extremes_from_histogram && !counts.buckets.empty()) {
+    const unsigned scale = options.histogram_scale;
+    metrics.min_ns =
+        std::max(metrics.min_ns, bucket_bound_ns(counts.buckets.front().bucket, scale));
+    metrics.max_ns =
+        std::min(metrics.max_ns, bucket_bound_ns(counts.buckets.back().bucket + 1, scale));
+    metrics.max_ns = std::max(metrics.max_ns, metrics.min_ns);
+  }
+}
+
+}  // namespace
+
+void write_tree(std::vector<LaidNode> laid, const SessionClock& clock, const SumOptions& options,
+                Profile& profile) {
+  const TreeSums sums(laid);
+  profile.clamped = sums.clamped();
+  profile.nodes.resize(laid.size());
+  FunctionSums functions(profile.functions);
+  for (std::size_t i = 0; i < laid.size(); ++i) {
+    NodeCounts& counts = laid[i].counts;
+    TreeNode& node = profile.nodes[i];
+    node.parent = laid[i].parent;
+    node.function = laid[i].function;
+    node.depth = laid[i].depth;
+    Metrics& metrics = node.metrics;
+    metrics.wall_total_ns = clock.ns(sums.shown_total(i));
+    metrics.cpu_total_ns = clock.ns(sums.shown_cpu(i));
+    if (i == 0) {
+      continue;
+    }
+    metrics.calls = counts.calls + counts.untimed_calls + counts.open_calls;
+    metrics.open_calls = counts.open_calls;
+    metrics.untimed_calls = counts.untimed_calls;
+    metrics.wall_self_ns = clock.ns(sums[i].self);
+    metrics.cpu_self_ns = clock.ns(sums[i].cpu_self);
+    metrics.completed_ns =
+        clock.ns(static_cast<double>(counts.completed_ticks) + sums[i].estimated);
+    metrics.uncertainty_ns = estimate_error_ns(counts, options.histogram_scale);
+    set_extremes(counts, clock, options, metrics);
+    metrics.histogram.buckets = std::move(counts.buckets);
+    metrics.histogram.scale = options.histogram_scale;
+    functions.add(i, laid[i], metrics, clock.ns(sums[i].total));
+  }
+  functions.finish(profile);
+}
+
+}  // namespace spyglass::model
