@@ -76,11 +76,12 @@ collector::ArenaSizes arena_sizes(const collector::CollectorOptions& session) {
 }  // namespace
 
 Result<std::unique_ptr<RunSession>> RunSession::open(const RunOptions& options,
+                                                     const format::ClockSample& begin,
                                                      collector::SessionSocket socket,
                                                      std::uint32_t pid,
                                                      const std::vector<std::string>& command,
                                                      const sigset_t& handled_signals) {
-  const std::uint64_t rate = collector::calibrate_clock().ns_per_tick_q60;
+  const std::uint64_t rate = collector::calibrate_clock(begin);
   const format::SessionInfo info = describe(options.session, command, rate);
   const std::string path = collector::expand_output_name(
       options.session.output,

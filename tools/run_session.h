@@ -19,8 +19,9 @@ namespace spyglass {
 
 class RunSession {
  public:
-  // `socket` listens already; `pid` and `command` are the program's.
+  // `begin`: when we began; `socket` listens already; `pid` and `command` are the program's.
   static Result<std::unique_ptr<RunSession>> open(const RunOptions& options,
+                                                  const format::ClockSample& begin,
                                                   collector::SessionSocket socket,
                                                   std::uint32_t pid,
                                                   const std::vector<std::string>& command,

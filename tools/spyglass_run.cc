@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "recorder/collector/child_process.h"
+#include "recorder/collector/clock_calibration.h"
 #include "recorder/collector/elf_check.h"
 #include "recorder/collector/proc_files.h"
 #include "tools/run_options.h"
@@ -159,7 +160,7 @@ std::string why_not_executed(int error, const std::string& name) {
                          : "cannot run '" + name + "': " + std::strerror(error);
 }
 
-int run_program(const RunOptions& options) {
+int run_program(const RunOptions& options, const format::ClockSample& begin) {
   const std::string& name = options.command.front();
   const collector::FoundProgram program = collector::find_program(name, std::getenv("PATH"));
   if (program.path.empty()) {
@@ -193,7 +194,7 @@ int run_program(const RunOptions& options) {
   if (!child) {
     return complain(child.error().what);
   }
-  auto session = RunSession::open(options, std::move(*socket),
+  auto session = RunSession::open(options, begin, std::move(*socket),
                                   static_cast<std::uint32_t>(child->pid()), options.command,
                                   inherited.handled_signals());
   if (!session) {
@@ -222,7 +223,7 @@ int run_program(const RunOptions& options) {
 }
 
 // Started by the library in a program that runs on its own: no child, no word unless something fails.
-int serve(const RunOptions& options) {
+int serve(const RunOptions& options, const format::ClockSample& begin) {
   collector::UniqueFd connection(options.serve_fd);
   ::fcntl(options.serve_fd, F_SETFD, FD_CLOEXEC);
   ucred peer = {};
@@ -236,8 +237,8 @@ int serve(const RunOptions& options) {
   }
   const collector::InheritedState inherited;
   const auto pid = static_cast<std::uint32_t>(peer.pid);
-  auto session = RunSession::open(options, std::move(*socket), pid, collector::read_command(pid),
-                                  inherited.handled_signals());
+  auto session = RunSession::open(options, begin, std::move(*socket), pid,
+                                  collector::read_command(pid), inherited.handled_signals());
   if (!session) {
     return complain(session.error().what);
   }
@@ -253,11 +254,13 @@ int serve(const RunOptions& options) {
 }  // namespace spyglass
 
 int main(int argc, char** argv) {
+  const spyglass::format::ClockSample begin = spyglass::collector::sample_clocks();
   int exit_code = 0;
   const std::optional<spyglass::RunOptions> options =
       spyglass::read_run_options(argc, argv, exit_code);
   if (!options) {
     return exit_code;
   }
-  return options->serve_fd >= 0 ? spyglass::serve(*options) : spyglass::run_program(*options);
+  return options->serve_fd >= 0 ? spyglass::serve(*options, begin)
+                                : spyglass::run_program(*options, begin);
 }

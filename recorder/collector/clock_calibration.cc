@@ -2,49 +2,20 @@
 #include "recorder/collector/clock_calibration.h"
 
 #include <cpuid.h>
-#include <linux/perf_event.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
 #include <time.h>
-#include <unistd.h>
-
-#include "recorder/collector/unique_fd.h"
 
 namespace spyglass::collector {
 namespace {
 
 __extension__ using Wide = unsigned __int128;
 
+constexpr std::uint64_t kShortestMeasureNs = 2'000'000;
+
 std::uint64_t clock_ns(clockid_t clock) {
   timespec now = {};
   ::clock_gettime(clock, &now);
   return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000U +
          static_cast<std::uint64_t>(now.tv_nsec);
-}
-
-std::uint64_t rate_from_kernel() {
-  perf_event_attr attributes = {};
-  attributes.type = PERF_TYPE_SOFTWARE;
-  attributes.size = sizeof(attributes);
-  attributes.config = PERF_COUNT_SW_DUMMY;
-  attributes.exclude_kernel = 1;
-  const UniqueFd event(static_cast<int>(::syscall(SYS_perf_event_open, &attributes, 0, -1, -1,
-                                                  PERF_FLAG_FD_CLOEXEC)));
-  if (!event) {
-    return 0;
-  }
-  const auto page_bytes = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-  void* mapped = ::mmap(nullptr, page_bytes, PROT_READ, MAP_SHARED, event.get(), 0);
-  if (mapped == MAP_FAILED) {
-    return 0;
-  }
-  const auto* page = static_cast<const perf_event_mmap_page*>(mapped);
-  std::uint64_t rate = 0;
-  if (page->cap_user_time != 0 && page->time_mult != 0 && page->time_shift < 60) {
-    rate = std::uint64_t{page->time_mult} << (60U - page->time_shift);
-  }
-  ::munmap(mapped, page_bytes);
-  return rate;
 }
 
 std::uint64_t rate_from_processor() {
@@ -60,11 +31,7 @@ std::uint64_t rate_from_processor() {
   return static_cast<std::uint64_t>((Wide{1'000'000'000U} << 60U) / ticks_per_second);
 }
 
-std::uint64_t rate_from_measuring() {
-  const format::ClockSample before = sample_clocks();
-  timespec pause = {0, 5'000'000};
-  ::nanosleep(&pause, nullptr);
-  const format::ClockSample after = sample_clocks();
+std::uint64_t rate_between(const format::ClockSample& before, const format::ClockSample& after) {
   const std::uint64_t ticks = after.ticks - before.ticks;
   return ticks == 0 ? std::uint64_t{1} << 60U
                     : static_cast<std::uint64_t>(
@@ -73,20 +40,22 @@ std::uint64_t rate_from_measuring() {
 
 }  // namespace
 
-ClockRate calibrate_clock() {
-  if (const std::uint64_t rate = rate_from_kernel(); rate != 0) {
-    return {rate, "kernel"};
-  }
+std::uint64_t calibrate_clock(const format::ClockSample& begin) {
   if (const std::uint64_t rate = rate_from_processor(); rate != 0) {
-    return {rate, "processor"};
+    return rate;
   }
-  return {rate_from_measuring(), "measured"};
+  const std::uint64_t elapsed_ns = clock_ns(CLOCK_MONOTONIC) - begin.monotonic_ns;
+  if (elapsed_ns < kShortestMeasureNs) {
+    const timespec rest = {0, static_cast<long>(kShortestMeasureNs - elapsed_ns)};
+    ::nanosleep(&rest, nullptr);
+  }
+  return rate_between(begin, sample_clocks());
 }
 
 format::ClockSample sample_clocks() {
   format::ClockSample best;
   std::uint64_t best_width = ~std::uint64_t{0};
-  for (int attempt = 0; attempt < 5; ++attempt) {
+  for (int attempt = 0; attempt < 8; ++attempt) {
     const std::uint64_t before = now_ticks();
     const std::uint64_t monotonic_ns = clock_ns(CLOCK_MONOTONIC);
     const std::uint64_t unix_ns = clock_ns(CLOCK_REALTIME);
