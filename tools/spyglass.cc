@@ -71,6 +71,9 @@ int run(int argc, char** argv) {
   int exit_code = 0;
   add_analyze_command(app, exit_code);
   add_diff_command(app, exit_code);
+  add_info_command(app, exit_code);
+  add_verify_command(app, exit_code);
+  add_dump_command(app, exit_code);
 
   if (argc < 2) {
     fmt::print(stderr, "spyglass: no command given; one of {} (see spyglass --help)\n",

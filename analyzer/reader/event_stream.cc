@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "analyzer/reader/event_stream.h"
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+#include "format/table_codec.h"
+
+namespace spyglass {
+namespace {
+
+std::uint64_t end_of_session(const RecordingTables& tables) {
+  if (tables.end) {
+    return tables.end->end.ticks;
+  }
+  std::uint64_t last = 0;
+  for (const auto* blocks : {&tables.span_blocks, &tables.counter_blocks}) {
+    for (const BlockView& block : *blocks) {
+      last = std::max(last, block.header.last_ticks);
+    }
+  }
+  return last;
+}
+
+}  // namespace
+
+EventStream::EventStream(SgzReader& reader, const RecordingTables& tables, EventFilter filter)
+    : reader_(reader),
+      tables_(tables),
+      filter_(std::move(filter)),
+      spans_(reader, wanted_span_blocks()) {
+  add_lives();
+  add_snapshots();
+  add_sums();
+  // At equal times in the order of the kinds: births, what happened, ends.
+  std::ranges::stable_sort(events_, {},
+                           [](const Event& event) { return std::tuple(event.ticks, event.kind); });
+  next_span();
+}
+
+void EventStream::add(EventKind kind, std::uint64_t ticks, Event event) {
+  if (filter_.wants(kind) && ticks >= filter_.first_ticks && ticks <= filter_.last_ticks) {
+    event.kind = kind;
+    event.ticks = ticks;
+    events_.push_back(event);
+  }
+}
+
+void EventStream::add_lives() {
+  for (const auto& [id, process] : tables_.processes) {
+    if (filter_.thread) {
+      break;  // asked for threads, not for processes
+    }
+    Event event;
+    event.process = &process;
+    add(EventKind::kProcessStart, process.start_ticks, event);
+    if (process.end_ticks != 0) {
+      add(EventKind::kProcessEnd, process.end_ticks, event);
+    }
+  }
+  for (const auto& [id, thread] : tables_.threads) {
+    if (!wants_thread(id)) {
+      continue;
+    }
+    Event event;
+    event.thread = &thread;
+    add(EventKind::kThreadStart, thread.birth_ticks, event);
+    if (thread.exit_ticks != 0) {
+      add(EventKind::kThreadEnd, thread.exit_ticks, event);
+    }
+  }
+}
+
+void EventStream::add_sums() {
+  for (const format::OpenCall& call : tables_.open_at_end) {
+    if (wants_thread(call.thread)) {
+      Event event;
+      event.open_call = &call;
+      add(EventKind::kOpenCall, call.ticks, event);
+    }
+  }
+  const std::uint64_t end = end_of_session(tables_);
+  for (const format::LossRecord& loss : tables_.losses) {
+    if (wants_thread(loss.thread)) {
+      Event event;
+      event.loss = &loss;
+      add(EventKind::kLoss, end, event);
+    }
+  }
+  if (tables_.end && !filter_.thread) {
+    Event event;
+    event.end = &*tables_.end;
+    add(EventKind::kSessionEnd, end, event);
+  }
+}
+
+// Each block of counters is one event until its turn comes, then one for each row.
+void EventStream::add_snapshots() {
+  for (const BlockView& block : tables_.counter_blocks) {
+    Event event;
+    event.block = &block;
+    add(EventKind::kSnapshot, block.header.last_ticks, event);
+  }
+}
+
+std::vector<BlockView> EventStream::wanted_span_blocks() const {
+  std::vector<BlockView> blocks;
+  for (const BlockView& block : tables_.span_blocks) {
+    if (filter_.wants(EventKind::kSpan) && wants_thread(block.header.thread) &&
+        block.header.last_ticks >= filter_.first_ticks &&
+        block.header.first_ticks <= filter_.last_ticks) {
+      blocks.push_back(block);
+    }
+  }
+  return blocks;
+}
+
+// Spans that overlap the time range, also those that end after it.
+bool EventStream::next_span() {
+  ThreadSpan span;
+  while (spans_.next(span)) {
+    if (span.end_ticks() >= filter_.first_ticks && span.span.start_ticks <= filter_.last_ticks) {
+      span_ = span;
+      return true;
+    }
+  }
+  span_.reset();
+  return false;
+}
+
+bool EventStream::next_row(Event& event) {
+  while (row_ < rows_.size()) {
+    const format::CounterRow& row = rows_[row_++];
+    if (wants_thread(row.thread)) {
+      event = Event{};
+      event.kind = EventKind::kSnapshot;
+      event.ticks = rows_ticks_;
+      event.row = &row;
+      return true;
+    }
+  }
+  return false;
+}
+
+void EventStream::load_snapshot(const BlockView& block) {
+  rows_.clear();
+  row_ = 0;
+  rows_ticks_ = block.header.last_ticks;
+  if (reader_.payload(block, raw_)) {
+    // A payload that can't be decoded leaves no rows; verify reports it.
+    (void)format::decode_counters(raw_, block.header.records, rows_).has_value();
+  }
+}
+
+bool EventStream::next(Event& event) {
+  while (!next_row(event)) {
+    const bool has_event = position_ < events_.size();
+    if (!has_event && !span_) {
+      return false;
+    }
+    const bool span_first =
+        span_ && (!has_event || std::tuple(span_->end_ticks(), EventKind::kSpan) <
+                                    std::tuple(events_[position_].ticks, events_[position_].kind));
+    if (span_first) {
+      event = Event{};
+      event.kind = EventKind::kSpan;
+      event.ticks = span_->end_ticks();
+      event.span = *span_;
+      next_span();
+      return true;
+    }
+    event = events_[position_++];
+    if (event.kind != EventKind::kSnapshot) {
+      return true;
+    }
+    load_snapshot(*event.block);
+  }
+  return true;
+}
+
+}  // namespace spyglass

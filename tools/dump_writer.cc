@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/dump_writer.h"
+
+#include <array>
+#include <cmath>
+#include <iterator>
+#include <sstream>
+#include <vector>
+
+#include "analyzer/report/json_writer.h"
+#include "analyzer/report/loss_text.h"
+#include "analyzer/report/quantity.h"
+#include "analyzer/report/safe_text.h"
+#include "symbols/elf_symbols.h"
+
+namespace spyglass {
+namespace {
+
+constexpr std::size_t kFlushBytes = 64U << 10U;
+
+std::string json_text(std::string_view text) {
+  std::ostringstream out;
+  JsonWriter(out).text(text);
+  return out.str();
+}
+
+std::string json_list(const std::vector<std::string>& texts) {
+  std::string list;
+  for (const std::string& text : texts) {
+    list += (list.empty() ? "" : ",") + json_text(text);
+  }
+  return "[" + list + "]";
+}
+
+std::string json_exit(const format::ProcessRecord& process) {
+  switch (process.exit) {
+    case format::ExitKind::kExited:
+      return fmt::format(R"({{"code":{}}})", process.exit_value);
+    case format::ExitKind::kSignaled:
+      return fmt::format(R"({{"signal":{}}})", process.exit_value);
+    case format::ExitKind::kExeced:
+      return R"({"exec":true})";
+    default:
+      return "null";
+  }
+}
+
+template <typename... Arguments>
+void append(fmt::memory_buffer& buffer, fmt::format_string<Arguments...> format,
+            Arguments&&... arguments) {
+  fmt::format_to(std::back_inserter(buffer), format, std::forward<Arguments>(arguments)...);
+}
+
+std::string signed_seconds(std::int64_t ns) {
+  const auto magnitude = static_cast<std::uint64_t>(ns < 0 ? -ns : ns);
+  return fmt::format("{}{}.{:09}", ns < 0 ? "-" : "", magnitude / 1'000'000'000,
+                     magnitude % 1'000'000'000);
+}
+
+}  // namespace
+
+std::string_view event_kind_name(EventKind kind) {
+  constexpr std::array<std::string_view, 9> kNames = {"process_start", "thread_start", "span",
+                                                      "snapshot",      "open_call",    "thread_end",
+                                                      "process_end",   "loss",         "end"};
+  return kNames.at(static_cast<std::size_t>(kind));
+}
+
+DumpWriter::DumpWriter(std::ostream& out, const RecordingTables& tables, bool json)
+    : out_(out),
+      tables_(tables),
+      clock_(tables.session.value_or(format::SessionInfo{}), tables.end),
+      json_(json) {}
+
+DumpWriter::~DumpWriter() { flush(); }
+
+void DumpWriter::flush() {
+  out_.write(buffer_.data(), static_cast<std::streamsize>(buffer_.size()));
+  buffer_.clear();
+}
+
+void DumpWriter::write(const Event& event) {
+  json_ ? write_json(event) : write_text(event);
+  if (buffer_.size() >= kFlushBytes) {
+    flush();
+  }
+}
+
+void DumpWriter::write(const ReaderDamage& damage) {
+  if (json_) {
+    append(buffer_,
+           R"({{"kind":"damage","offset":{},"bytes":{},"what":{}}})"
+           "\n",
+           damage.offset, damage.bytes, json_text(damage.what));
+  } else {
+    append(buffer_, "damage at offset {}, {} bytes: {}\n", damage.offset, damage.bytes,
+           damage.what);
+  }
+}
+
+std::int64_t DumpWriter::at_ns(std::uint64_t ticks) const {
+  return std::llround(clock_.ns_since_start(ticks));
+}
+
+std::int64_t DumpWriter::for_ns(std::uint64_t ticks) const {
+  return std::llround(clock_.ns(static_cast<double>(ticks)));
+}
+
+std::string_view DumpWriter::function_of(std::uint32_t node) {
+  const auto [entry, added] = functions_.try_emplace(node);
+  if (added) {
+    const std::string name = demangle(symbol_of_node(tables_, node));
+    entry->second = json_ ? json_text(name) : printable(name);
+  }
+  return entry->second;
+}
+
+std::string_view DumpWriter::thread_of(std::uint32_t id) {
+  const auto [entry, added] = threads_.try_emplace(id);
+  if (added && id != 0) {
+    const auto thread = tables_.threads.find(id);
+    const format::ThreadRecord record =
+        thread == tables_.threads.end() ? format::ThreadRecord{} : thread->second;
+    const auto process = tables_.processes.find(record.process);
+    const std::uint32_t pid = process == tables_.processes.end() ? 0 : process->second.pid;
+    entry->second = json_ ? fmt::format(R"("pid":{},"tid":{},"thread":{})", pid, record.tid,
+                                        json_text(record.name))
+                          : fmt::format("{}/{} {}", pid, record.tid, printable(record.name));
+  } else if (added) {
+    entry->second = json_ ? R"("pid":0,"tid":0,"thread":"")" : "-";
+  }
+  return entry->second;
+}
+
+void DumpWriter::write_text(const Event& event) {
+  append(buffer_, "{} ", signed_seconds(at_ns(event.ticks)));
+  const std::string_view kind = event_kind_name(event.kind);
+  switch (event.kind) {
+    case EventKind::kProcessStart:
+    case EventKind::kProcessEnd: {
+      const format::ProcessRecord& process = *event.process;
+      const bool start = event.kind == EventKind::kProcessStart;
+      const std::string* command = process.command.data();
+      append(buffer_, "{} {} {}\n", process.pid, kind,
+             start ? (process.forked ? "(fork) " : "") +
+                         command_line(command, command + process.command.size())
+                   : describe_exit(process));
+      break;
+    }
+    case EventKind::kThreadStart:
+      append(buffer_, "{} {}\n", thread_of(event.thread->id), kind);
+      break;
+    case EventKind::kThreadEnd:
+      append(buffer_, "{} {} cpu {}\n", thread_of(event.thread->id), kind,
+             format_duration(static_cast<double>(event.thread->cpu_ns)));
+      break;
+    case EventKind::kSpan:
+      append(buffer_, "{} {} {} {}\n", thread_of(event.span.thread), kind,
+             format_duration(clock_.ns(static_cast<double>(event.span.span.duration_ticks))),
+             function_of(event.span.span.node));
+      break;
+    case EventKind::kSnapshot:
+      append(buffer_, "{} {} {} calls, {} {}\n", thread_of(event.row->thread), kind,
+             event.row->calls,
+             format_duration(clock_.ns(static_cast<double>(event.row->wall_ticks))),
+             function_of(event.row->node));
+      break;
+    case EventKind::kOpenCall:
+      append(buffer_, "{} {} since {} {}\n", thread_of(event.open_call->thread), kind,
+             signed_seconds(at_ns(event.open_call->start_ticks)),
+             function_of(event.open_call->node));
+      break;
+    case EventKind::kLoss:
+      append(buffer_, "{} {} {}\n", thread_of(event.loss->thread), kind,
+             printable(describe_loss(*event.loss)));
+      break;
+    case EventKind::kSessionEnd:
+      append(buffer_, "- {}{}\n", kind, event.end->interrupted ? " (interrupted)" : "");
+      break;
+  }
+}
+
+void DumpWriter::begin_json(const Event& event) {
+  append(buffer_, R"({{"kind":"{}","ns":{},)", event_kind_name(event.kind), at_ns(event.ticks));
+}
+
+void DumpWriter::write_json(const Event& event) {
+  switch (event.kind) {
+    case EventKind::kProcessStart:
+      begin_json(event);
+      append(buffer_, R"("pid":{},"ppid":{},"forked":{},"executable":{},"command":{})",
+             event.process->pid, event.process->ppid, event.process->forked,
+             json_text(event.process->executable), json_list(event.process->command));
+      break;
+    case EventKind::kProcessEnd:
+      begin_json(event);
+      append(buffer_, R"("pid":{},"exit":{})", event.process->pid, json_exit(*event.process));
+      break;
+    case EventKind::kThreadStart:
+      begin_json(event);
+      append(buffer_, "{}", thread_of(event.thread->id));
+      break;
+    case EventKind::kThreadEnd:
+      begin_json(event);
+      append(buffer_, R"({},"cpu_ns":{})", thread_of(event.thread->id), event.thread->cpu_ns);
+      break;
+    case EventKind::kSpan:
+      append(buffer_,
+             R"({{"kind":"span",{},"function":{},"node":{},"start_ns":{},"duration_ns":{})",
+             thread_of(event.span.thread), function_of(event.span.span.node), event.span.span.node,
+             at_ns(event.span.span.start_ticks), for_ns(event.span.span.duration_ticks));
+      break;
+    case EventKind::kSnapshot:
+      begin_json(event);
+      append(buffer_, R"({},"function":{},"node":{},"calls":{},"wall_ns":{},"off_cpu_ns":{})",
+             thread_of(event.row->thread), function_of(event.row->node), event.row->node,
+             event.row->calls + event.row->untimed_calls, for_ns(event.row->wall_ticks),
+             for_ns(event.row->off_cpu_ticks));
+      break;
+    case EventKind::kOpenCall:
+      begin_json(event);
+      append(buffer_, R"({},"function":{},"node":{},"start_ns":{},"inherited":{})",
+             thread_of(event.open_call->thread), function_of(event.open_call->node),
+             event.open_call->node, at_ns(event.open_call->start_ticks),
+             event.open_call->inherited);
+      break;
+    case EventKind::kLoss:
+      begin_json(event);
+      append(buffer_, R"({},"loss":"{}","count":{},"reason":{})", thread_of(event.loss->thread),
+             loss_kind_name(event.loss->kind), event.loss->count, json_text(event.loss->reason));
+      break;
+    case EventKind::kSessionEnd:
+      begin_json(event);
+      append(buffer_, R"("interrupted":{})", event.end->interrupted);
+      break;
+  }
+  append(buffer_, "}}\n");
+}
+
+}  // namespace spyglass
