@@ -104,7 +104,8 @@ class Recording:
         return counts
 
     def lost(self):
-        return [loss for loss in self.analysis()["losses"] if loss["count"]]
+        """Real losses; repaired frames and the like are only notes."""
+        return [loss for loss in self.analysis()["losses"] if loss["count"] and loss["lost"]]
 
     def spans(self):
         done = run([SPYGLASS, "dump", "--json", self.path])

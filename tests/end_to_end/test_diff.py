@@ -19,9 +19,10 @@ class Diff(EndToEndTest):
     @staticmethod
     def changed(result):
         """Functions with any difference in calls or wall time."""
-        return [function for function in result["functions"]
-                if function["calls"]["delta"] or function["wall_ns"]["total"]["delta"]
-                or function["wall_ns"]["self"]["delta"]]
+        return [function for kind in ("functions", "added", "vanished")
+                for function in result[kind]
+                if function["calls"]["change"] or function["wall_ns"]["total"]["change"]
+                or function["wall_ns"]["self"]["change"]]
 
     def test_with_itself_is_empty(self):
         for case in [["work_mix", "100", "100"], ["exceptions", "3"], ["fork", "4"], ["templates"]]:
@@ -29,6 +30,7 @@ class Diff(EndToEndTest):
                 recorded = self.record([program(case[0]), *case[1:]])
                 result = self.diff(recorded, recorded, "--fail-on", "total_wall>0%")
                 self.assertEqual(self.changed(result), [])
+                self.assertTrue(result["equal"])
 
     def test_both_ways_round(self):
         one = self.record([program("work_mix"), "100", "300", "100"])
@@ -38,19 +40,21 @@ class Diff(EndToEndTest):
         self.assertTrue(self.changed(forth))
 
     def deltas(self, result, sign=1):
-        return {(f["name"], f["module"]): (sign * f["calls"]["delta"],
-                                           sign * f["wall_ns"]["total"]["delta"],
-                                           sign * f["wall_ns"]["self"]["delta"])
-                for f in result["functions"]}
+        return {(f["name"], f["module"]): (sign * f["calls"]["change"],
+                                           sign * f["wall_ns"]["total"]["change"],
+                                           sign * f["wall_ns"]["self"]["change"])
+                for f in result["functions"] + result["added"] + result["vanished"]}
 
     def test_calls_and_vanished_functions(self):
         one = self.record([program("work_mix"), "100", "300", "100"])
         other = self.record([program("work_mix"), "200", "300", "130"])
         result = self.diff(one, other)
         by_name = {base_name(f["name"]): f for f in result["functions"]}
-        self.assertEqual(by_name["varied"]["calls"]["delta"], 100)
-        self.assertEqual(by_name["fixed"]["calls"]["delta"], 0)
-        self.assertIn("only_sometimes", json.dumps(result))
+        self.assertEqual(by_name["varied"]["calls"]["change"], 100)
+        self.assertEqual(by_name["fixed"]["calls"]["change"], 0)
+        self.assertEqual([f["name"] for f in result["added"]], ["only_sometimes"])
+        back = self.diff(other, one)
+        self.assertEqual([f["name"] for f in back["vanished"]], ["only_sometimes"])
 
     def test_addresses_and_threads_never_show(self):
         """Call counts are equal in every run, so no function may be new, gone or different in them."""
@@ -59,15 +63,16 @@ class Diff(EndToEndTest):
                 command = [program(case[0]), *case[1:]]
                 one = self.record(command)
                 other = self.record(["setarch", "-R", *command])
-                for function in self.diff(one, other)["functions"]:
-                    self.assertEqual(function["calls"]["delta"], 0, function)
+                result = self.diff(one, other)
+                self.assertEqual(result["added"] + result["vanished"], [])
+                for function in result["functions"]:
+                    self.assertEqual(function["calls"]["change"], 0, function)
 
     def test_fail_on(self):
         base = self.record([program("work_mix"), "200", "200", "100"])
         slower = self.record([program("work_mix"), "200", "200", "200"])
         cases = [("total_wall>20%", 1), ("total_wall>100000%", 0), ("func(fixed).self_wall>10%", 1),
-                 ("func(fix*).total_wall>10%", 1), ("func(nothing*).self_wall>1%", 0),
-                 ("func(varied).calls>1%", 0)]
+                 ("func(fix*).total_wall>10%", 1), ("func(varied).calls>1%", 0)]
         for expression, status in cases:
             with self.subTest(expression):
                 self.diff(base, slower, "--fail-on", expression, status=status)
@@ -76,7 +81,8 @@ class Diff(EndToEndTest):
     def test_errors(self):
         recorded = self.record([program("recursion"), "10"])
         for arguments in [[recorded.path], [recorded.path, "/no/such.sgz"],
-                          ["--fail-on", "gibberish>>5", recorded.path, recorded.path]]:
+                          ["--fail-on", "gibberish>>5", recorded.path, recorded.path],
+                          ["--fail-on", "func(nothing*).calls>1%", recorded.path, recorded.path]]:
             with self.subTest(arguments):
                 finished = run([SPYGLASS, "diff", *arguments])
                 self.assertEqual(finished.status, 2, finished.stderr)
