@@ -15,20 +15,22 @@ void OpenCalls::Stack::put(std::uint64_t at_ticks, const Call& call) {
   }
 }
 
-void OpenCalls::count_time(ThreadCounts& thread, const Call& call, std::uint32_t caller,
-                           std::uint64_t end_ticks, bool add) {
-  if (end_ticks <= call.start_ticks) {
-    return;
+std::uint64_t OpenCalls::elapsed_ticks(const Call& call, std::uint64_t end_ticks) const {
+  if (beside_ == Beside::kSpans) {
+    return range_.overlap(call.start_ticks, end_ticks);
   }
-  const std::uint64_t elapsed_ticks = end_ticks - call.start_ticks;
-  const std::uint64_t change = add ? elapsed_ticks : std::uint64_t{0} - elapsed_ticks;
-  nodes_[call.node].counts.wall_ticks += change;
+  return end_ticks > call.start_ticks ? end_ticks - call.start_ticks : 0;
+}
+
+void OpenCalls::count_time(ThreadCounts& thread, const Call& call, std::uint32_t caller,
+                           std::uint64_t ticks) {
+  nodes_[call.node].counts.wall_ticks += ticks;
   if (!nodes_.is_below(call.node, caller)) {
-    nodes_[call.node].counts.fold_in_ticks += change;
-    nodes_[caller].counts.fold_out_ticks += change;
+    nodes_[call.node].counts.fold_in_ticks += ticks;
+    nodes_[caller].counts.fold_out_ticks += ticks;
   }
   if (caller == NodeTable::kRootSlot) {
-    thread.recorded_ticks += change;
+    thread.recorded_ticks += ticks;
   }
 }
 
@@ -40,10 +42,11 @@ void OpenCalls::count_open(ThreadCounts& thread, const Call& call) {
 }
 
 void OpenCalls::see_final(const format::OpenCall& call, ThreadStacks& stacks) {
+  const bool spans = beside_ == Beside::kSpans;
   if (stacks.final_ticks != call.ticks) {
     stacks.final_ticks = call.ticks;
     stacks.final_caller = NodeTable::kRootSlot;
-    if (call.ticks <= range_.end) {
+    if (spans || call.ticks <= range_.end) {
       stacks.at_end = {};
     }
     if (call.ticks <= range_.start) {
@@ -51,11 +54,13 @@ void OpenCalls::see_final(const format::OpenCall& call, ThreadStacks& stacks) {
     }
   }
   const Call open{nodes_.slot(call.node), call.start_ticks, call.inherited};
-  if (call.ticks <= range_.start || call.ticks > range_.end || open.node == NodeTable::kRootSlot) {
+  const bool inside = spans ? range_.whole() || range_.overlap(call.start_ticks, call.ticks) != 0
+                            : call.ticks > range_.start && call.ticks <= range_.end;
+  if (!inside || open.node == NodeTable::kRootSlot) {
     return;
   }
   ThreadCounts& thread = threads_.thread(call.thread);
-  count_time(thread, open, stacks.final_caller, call.ticks, true);
+  count_time(thread, open, stacks.final_caller, elapsed_ticks(open, call.ticks));
   count_open(thread, open);
   stacks.final_caller = open.node;
   thread.innermost = open.node;
@@ -68,32 +73,37 @@ void OpenCalls::see(const format::OpenCall& call) {
     see_final(call, stacks);
     return;
   }
+  const bool spans = beside_ == Beside::kSpans;
   const Call open{nodes_.slot(call.node), call.start_ticks, call.inherited};
-  if (!range_.whole() && call.ticks <= range_.start) {
+  if (!spans && !range_.whole() && call.ticks <= range_.start) {
     stacks.at_start.put(call.ticks, open);
   }
-  if (call.ticks <= range_.end) {
+  if (spans || call.ticks <= range_.end) {
     stacks.at_end.put(call.ticks, open);
   }
 }
 
 void OpenCalls::finish(std::uint64_t last_ticks) {
-  const std::uint64_t end_ticks = std::min(last_ticks, range_.end);
+  const bool spans = beside_ == Beside::kSpans;
+  const std::uint64_t end_ticks = spans ? last_ticks : std::min(last_ticks, range_.end);
   for (const auto& [id, stacks] : stacks_) {
     ThreadCounts& thread = threads_.thread(id);
     std::uint32_t caller = NodeTable::kRootSlot;
     for (const Call& call : stacks.at_start.calls) {
-      count_time(thread, call, caller, range_.start, false);
+      count_time(thread, call, caller, std::uint64_t{0} - elapsed_ticks(call, range_.start));
       caller = call.node;
     }
-    const bool exited = thread.record.exit_ticks != 0 && thread.record.exit_ticks <= end_ticks;
-    if (exited) {
+    const std::uint64_t exit_ticks = thread.record.exit_ticks;
+    if (exit_ticks != 0 && exit_ticks <= end_ticks) {
       continue;  // its last calls returned after they were seen open: they are in the counters
     }
     caller = NodeTable::kRootSlot;
     for (const Call& call : stacks.at_end.calls) {
-      count_time(thread, call, caller, end_ticks, true);
-      count_open(thread, call);
+      const std::uint64_t ticks = elapsed_ticks(call, end_ticks);
+      if (ticks != 0 || range_.whole()) {
+        count_time(thread, call, caller, ticks);
+        count_open(thread, call);
+      }
       caller = call.node;
     }
   }

@@ -21,8 +21,12 @@ namespace spyglass::model {
 
 class OpenCalls {
  public:
-  OpenCalls(NodeTable& nodes, ThreadTable& threads, const TickRange& range)
-      : nodes_(nodes), threads_(threads), range_(range) {}
+  // What the counted part of a call that was open at an end of the range is measured against: the
+  // counters, which hold whole calls at the moment of their return, or spans, clipped like them.
+  enum class Beside { kCounters, kSpans };
+
+  OpenCalls(NodeTable& nodes, ThreadTable& threads, const TickRange& range, Beside beside)
+      : nodes_(nodes), threads_(threads), range_(range), beside_(beside) {}
 
   // In the order of the file.
   void see(const format::OpenCall& call);
@@ -48,14 +52,17 @@ class OpenCalls {
   };
 
   void see_final(const format::OpenCall& call, ThreadStacks& stacks);
-  // Adds (or, for the time before the range, takes away) the time of `call` until `end_ticks`.
+  // Of `call`, open at `end_ticks`, what is to be added.
+  std::uint64_t elapsed_ticks(const Call& call, std::uint64_t end_ticks) const;
+  // `ticks` may be negative in two's complement: time before the range, which counters include.
   void count_time(ThreadCounts& thread, const Call& call, std::uint32_t caller,
-                  std::uint64_t end_ticks, bool add);
+                  std::uint64_t ticks);
   void count_open(ThreadCounts& thread, const Call& call);
 
   NodeTable& nodes_;
   ThreadTable& threads_;
   TickRange range_;
+  Beside beside_;
   std::unordered_map<std::uint32_t, ThreadStacks> stacks_;  // by thread id
 };
 

@@ -41,7 +41,8 @@ Status each(Decode decode, std::span<const std::uint8_t> raw, std::uint32_t coun
 
 RecordingPass::RecordingPass(const Settings& settings)
     : settings_(settings),
-      open_calls_(nodes_, threads_, settings.from_spans ? settings.spans : settings.counters),
+      open_calls_(nodes_, threads_, settings.from_spans ? settings.spans : settings.counters,
+                  settings.from_spans ? OpenCalls::Beside::kSpans : OpenCalls::Beside::kCounters),
       span_counts_(nodes_, threads_, settings.spans, settings.ns_per_tick_q60) {}
 
 void RecordingPass::read(SgzReader& reader) {

@@ -5,8 +5,6 @@
 #include <bit>
 #include <cmath>
 
-#include "format/duration_histogram.h"
-
 namespace spyglass::model {
 namespace {
 
@@ -42,10 +40,16 @@ struct SubBuckets {
 
 const SubBuckets kSubBucketTable;
 
+std::uint64_t ns_q8(std::uint64_t ticks, std::uint64_t ns_per_tick_q60) {
+  __extension__ using Wide = unsigned __int128;
+  const Wide value = (static_cast<Wide>(ticks) * ns_per_tick_q60) >> 52U;
+  return value > ~std::uint64_t{0} ? ~std::uint64_t{0} : static_cast<std::uint64_t>(value);
+}
+
 }  // namespace
 
-unsigned fine_bucket(std::uint64_t ns_q8) {
-  const std::uint64_t value = std::max<std::uint64_t>(ns_q8, 0x100U);  // at least 1 ns
+unsigned fine_bucket(std::uint64_t duration_ns_q8) {
+  const std::uint64_t value = std::max<std::uint64_t>(duration_ns_q8, 0x100U);  // at least 1 ns
   const auto leading = static_cast<unsigned>(std::countl_zero(value));
   return (55U - leading) * kSubBuckets + kSubBucketTable.find(value << leading);
 }
@@ -55,7 +59,7 @@ void SpanCounts::count_duration(NodeCounts& counts, std::uint64_t duration_ticks
     histograms_.emplace_back();
     counts.fine_histogram = static_cast<std::uint32_t>(histograms_.size());
   }
-  const unsigned bucket = fine_bucket(format::ticks_to_ns_q8(duration_ticks, ns_per_tick_q60_));
+  const unsigned bucket = fine_bucket(ns_q8(duration_ticks, ns_per_tick_q60_));
   std::uint32_t& page = histograms_[counts.fine_histogram - 1].pages[bucket / kSubBuckets];
   if (page == 0) {
     pages_.emplace_back();

@@ -22,7 +22,7 @@ namespace spyglass::model {
 inline constexpr unsigned kFineScale = 6;  // 64 buckets to the octave
 
 // Bucket of a duration given in 1/256 ns, at kFineScale.
-unsigned fine_bucket(std::uint64_t ns_q8);
+unsigned fine_bucket(std::uint64_t duration_ns_q8);
 
 class SpanCounts {
  public:

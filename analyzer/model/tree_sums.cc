@@ -32,12 +32,13 @@ class TreeSums {
       read(laid[i].counts, sums_[i]);
     }
     find_selfs();
+    find_shown();
     find_cpu();
   }
 
   std::uint64_t clamped() const { return clamped_; }
   const NodeSums& operator[](std::size_t i) const { return sums_[i]; }
-  double shown_total(std::size_t i) const { return i == 0 ? root_total_ : shown_[i]; }
+  double shown_total(std::size_t i) const { return shown_[i]; }
   double shown_cpu(std::size_t i) const { return i == 0 ? root_cpu_ : shown_cpu_[i]; }
 
  private:
@@ -85,16 +86,25 @@ class TreeSums {
       }
       of_children[laid_[i].parent] += sums.total - sums.fold_in;
     }
-    shown_.resize(laid_.size());
     for (std::size_t i = laid_.size(); i-- > 1;) {
+      root_total_ += sums_[i].self;
+    }
+  }
+
+  // A call inside a folded one can be counted at a node that is already open above it; what then
+  // exceeds the caller's time was counted twice. Elsewhere nothing does.
+  void find_shown() {
+    shown_.resize(laid_.size());
+    shown_[0] = root_total_;
+    for (std::size_t i = 1; i < laid_.size(); ++i) {
+      const LaidNode& node = laid_[i];
       const NodeSums& sums = sums_[i];
-      // What an overflow node holds came by folds, so it is known from its children only.
-      shown_[i] += laid_[i].flat || laid_[i].overflow ? sums.total : sums.total - sums.fold_in;
-      shown_[i] = std::max(0.0, shown_[i]);
-      if (laid_[laid_[i].parent].overflow) {
-        shown_[laid_[i].parent] += shown_[i];
+      const double own = node.flat ? sums.total : sums.total - sums.fold_in;
+      const double limit = node.flat ? root_total_ : shown_[node.parent];
+      shown_[i] = std::clamp(own, 0.0, std::max(0.0, limit));
+      if (node.flat) {  // what an overflow node holds came by folds, so only its children know
+        shown_[node.parent] = std::min(shown_[node.parent] + shown_[i], root_total_);
       }
-      root_total_ += sums.self;
     }
   }
 
