@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # usage: consumer_test.sh BUILD_DIR WORK_DIR
 set -euo pipefail
-build=$1 work=$2 project=$(dirname "$(readlink -f "$0")")/project
+build=$(readlink -f "$1") work=$(readlink -m "$2")
+project=$(dirname "$(readlink -f "$0")")/project
 prefix=$work/prefix expected=2497500
 
 fail() { echo "FAILED: $*" >&2; exit 1; }
