@@ -184,11 +184,11 @@ void add_views(CLI::App& command, AnalyzeOptions& options) {
   auto* tree = command.add_flag("--tree", options.tree, "Show the call tree, recursion folded");
   auto* callers = command.add_option("--callers", options.callers,
                                      "Show who calls the functions that match F, a name or a glob");
-  auto* callees = command.add_option("--callees", options.callees,
-                                     "Show what the functions that match F call");
+  auto* callees =
+      command.add_option("--callees", options.callees, "Show what the functions that match F call");
   auto* threads = command.add_flag("--threads", options.threads, "Show processes and threads");
-  auto* by = command.add_option("--by", options.by,
-                                "Add functions up by module, file, namespace, or the groups of a file");
+  auto* by = command.add_option(
+      "--by", options.by, "Add functions up by module, file, namespace, or the groups of a file");
   callers->type_name("F");
   callees->type_name("F");
   by->type_name("WHAT");
@@ -220,24 +220,33 @@ void add_analyze_command(CLI::App& app, int& exit_code) {
   auto options = std::make_shared<AnalyzeOptions>();
   CLI::App* command = app.add_subcommand("analyze", "Show where the time of a recording went");
   command->add_option("FILE", options->file, "The recording")->required()->type_name("");
-  command->add_option("-s,--sort", options->sort,
-                      fmt::format("Order of functions: {}", sort_key_names()))
-      ->type_name("KEY")->capture_default_str();
+  command
+      ->add_option("-s,--sort", options->sort,
+                   fmt::format("Order of functions: {}", sort_key_names()))
+      ->type_name("KEY")
+      ->capture_default_str();
   command->add_option("--top", options->top, "Show N rows, 0 for all (40 on a terminal, else all)")
-      ->type_name("N")->check(CLI::NonNegativeNumber);
-  command->add_option("--min-percent", options->min_percent,
-                      "Leave out of trees what takes less of the time")
-      ->type_name("P")->check(CLI::Range(0.0, 100.0))->capture_default_str();
-  command->add_option("--time-range", options->time_range,
-                      "Look at a part: A..B, A.. or ..B from the start, with ns, us, ms, s, m or h")
+      ->type_name("N")
+      ->check(CLI::NonNegativeNumber);
+  command
+      ->add_option("--min-percent", options->min_percent,
+                   "Leave out of trees what takes less of the time")
+      ->type_name("P")
+      ->check(CLI::Range(0.0, 100.0))
+      ->capture_default_str();
+  command
+      ->add_option("--time-range", options->time_range,
+                   "Look at a part: A..B, A.. or ..B from the start, with ns, us, ms, s, m or h")
       ->type_name("RANGE");
   command->add_flag("--from-spans", options->from_spans,
                     "Compute counts, times and percentiles from the spans that were kept");
   command->add_flag("--full-names", options->full_names, "Show names with all arguments");
   command->add_option("--color", options->color, "Colours: auto, always or never")
       ->type_name("WHEN")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, ColorChoice>{
-          {"auto", ColorChoice::kAuto}, {"always", ColorChoice::kAlways}, {"never", ColorChoice::kNever}}))
+      ->transform(CLI::CheckedTransformer(
+          std::map<std::string, ColorChoice>{{"auto", ColorChoice::kAuto},
+                                             {"always", ColorChoice::kAlways},
+                                             {"never", ColorChoice::kNever}}))
       ->default_str("auto");
   add_views(*command, *options);
   add_formats(*command, *options);

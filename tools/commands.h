@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // commands.h - the subcommands of `spyglass`, one .cc each.
 //
-// Each adds itself to `app`. When it was the one asked for, it runs inside app.parse() and leaves its
-// exit code in `exit_code`, which outlives the parse: 0 fine, 1 what was looked for was found (damage,
-// a regression), 2 error, after one line on stderr.
+// Each adds itself to `app`. When it was the one asked for, it runs inside app.parse() and leaves
+// its exit code in `exit_code`, which outlives the parse: 0 fine, 1 what was looked for was found
+// (damage, a regression), 2 error, after one line on stderr.
 #pragma once
 
 namespace CLI {

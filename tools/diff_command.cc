@@ -27,7 +27,7 @@ struct DiffOptions {
   std::string base;
   std::string now;
   DiffKey key = DiffKey::kSelf;
-  int top = -1;                  // not given
+  int top = -1;                   // not given
   double threshold_percent = -1;  // not given
   bool tree = false;
   std::vector<std::string> fail_on;
@@ -44,7 +44,8 @@ DiffView view_of(const DiffOptions& options, const TextStyle& style) {
   view.top = options.top < 0 ? usual : static_cast<std::size_t>(options.top);
   // Programs get everything unless they ask for less.
   const double usual_percent = options.json ? 0 : kDefaultThresholdPercent;
-  view.threshold = (options.threshold_percent < 0 ? usual_percent : options.threshold_percent) / 100;
+  view.threshold =
+      (options.threshold_percent < 0 ? usual_percent : options.threshold_percent) / 100;
   return view;
 }
 
@@ -84,32 +85,47 @@ int diff(const DiffOptions& options) {
 }
 
 void add_options(CLI::App& command, DiffOptions& options) {
-  command.add_option("BASE", options.base, "The recording to compare with")->required()->type_name("");
+  command.add_option("BASE", options.base, "The recording to compare with")
+      ->required()
+      ->type_name("");
   command.add_option("NEW", options.now, "The recording that is judged")->required()->type_name("");
-  command.add_option("-s,--sort", options.key,
-                     "Order by the size of the change: self, total, cpu, calls, mean, p99, psi")
+  command
+      .add_option("-s,--sort", options.key,
+                  "Order by the size of the change: self, total, cpu, calls, mean, p99, psi")
       ->type_name("KEY")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, DiffKey>{
-          {"self", DiffKey::kSelf}, {"total", DiffKey::kTotal}, {"cpu", DiffKey::kCpu},
-          {"calls", DiffKey::kCalls}, {"mean", DiffKey::kMean}, {"p99", DiffKey::kP99},
-          {"psi", DiffKey::kDrift}}))
+      ->transform(CLI::CheckedTransformer(std::map<std::string, DiffKey>{{"self", DiffKey::kSelf},
+                                                                         {"total", DiffKey::kTotal},
+                                                                         {"cpu", DiffKey::kCpu},
+                                                                         {"calls", DiffKey::kCalls},
+                                                                         {"mean", DiffKey::kMean},
+                                                                         {"p99", DiffKey::kP99},
+                                                                         {"psi", DiffKey::kDrift}}))
       ->default_str("self");
-  command.add_option("--top", options.top, "Show N rows of each table, 0 for all (30 on a terminal)")
-      ->type_name("N")->check(CLI::NonNegativeNumber);
-  command.add_option("--threshold", options.threshold_percent,
-                     "Leave out changes below P % of all time and calls (0.1; with --json 0)")
-      ->type_name("P")->check(CLI::Range(0.0, 100.0));
+  command
+      .add_option("--top", options.top, "Show N rows of each table, 0 for all (30 on a terminal)")
+      ->type_name("N")
+      ->check(CLI::NonNegativeNumber);
+  command
+      .add_option("--threshold", options.threshold_percent,
+                  "Leave out changes below P % of all time and calls (0.1; with --json 0)")
+      ->type_name("P")
+      ->check(CLI::Range(0.0, 100.0));
   command.add_flag("--tree", options.tree, "Show call paths instead of functions");
-  command.add_option("--fail-on", options.fail_on,
-                     "Exit 1 when EXPR holds, such as 'total_wall>5%' or 'func(parse*).p99>10%' "
-                     "(repeatable; see spyglass-diff(1))")
-      ->type_name("EXPR")->expected(1)->take_all();
+  command
+      .add_option("--fail-on", options.fail_on,
+                  "Exit 1 when EXPR holds, such as 'total_wall>5%' or 'func(parse*).p99>10%' "
+                  "(repeatable; see spyglass-diff(1))")
+      ->type_name("EXPR")
+      ->expected(1)
+      ->take_all();
   command.add_flag("--json", options.json, "Write the comparison as JSON");
   command.add_flag("--full-names", options.full_names, "Show names with all arguments");
   command.add_option("--color", options.color, "Colours: auto, always or never")
       ->type_name("WHEN")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, ColorChoice>{
-          {"auto", ColorChoice::kAuto}, {"always", ColorChoice::kAlways}, {"never", ColorChoice::kNever}}))
+      ->transform(CLI::CheckedTransformer(
+          std::map<std::string, ColorChoice>{{"auto", ColorChoice::kAuto},
+                                             {"always", ColorChoice::kAlways},
+                                             {"never", ColorChoice::kNever}}))
       ->default_str("auto");
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // terminal.h - where the text of a subcommand goes, and how it may look there.
 //
-// Colours: --color, else NO_COLOR, else CLICOLOR_FORCE, else whether standard output is a terminal that
-// is not "dumb".
+// Colours: --color, else NO_COLOR, else CLICOLOR_FORCE, else whether standard output is a terminal
+// that is not "dumb".
 //
 //   Where    tools.
 #pragma once

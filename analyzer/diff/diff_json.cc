@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writes "spyglass-diff/1", docs/json.md. Every number named `change`, `more_calls` or `slower_calls` turns
-// its sign, and only that, when the recordings are swapped.
+// Writes "spyglass-diff/1", docs/json.md. Every number named `change`, `more_calls` or
+// `slower_calls` turns its sign, and only that, when the recordings are swapped.
 #include <fmt/format.h>
 
 #include <cmath>

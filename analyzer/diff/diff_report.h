@@ -16,8 +16,8 @@ namespace spyglass {
 
 struct DiffView {
   DiffKey key = DiffKey::kSelf;
-  std::size_t top = 0;        // rows of each table; 0: all
-  double threshold = 0.001;   // of the larger recording's time or calls; less is left out
+  std::size_t top = 0;       // rows of each table; 0: all
+  double threshold = 0.001;  // of the larger recording's time or calls; less is left out
   bool tree = false;
 };
 

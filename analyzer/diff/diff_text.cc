@@ -17,7 +17,8 @@ namespace {
 
 double relative(const Change& change) {
   if (change.delta() == 0) return 0;
-  if (change.base == 0) return std::copysign(std::numeric_limits<double>::infinity(), change.delta());
+  if (change.base == 0)
+    return std::copysign(std::numeric_limits<double>::infinity(), change.delta());
   return change.delta() / std::fabs(change.base);
 }
 
@@ -38,10 +39,13 @@ void write_sides(std::ostream& out, const TextStyle& style, const ProfileDiff& d
   };
   const auto row = [&](const char* label, const std::string& base, const std::string& now,
                        const std::string& text, const Change& change) {
-    const std::string percent =
-        change.base == 0 || change.delta() == 0 ? "" : "  " + format_percent_change(relative(change));
-    table.add({{label, Tint::kDim}, {base}, {now}, {change.delta() == 0 ? "=" : text + percent,
-                                                    direction(change.delta())}});
+    const std::string percent = change.base == 0 || change.delta() == 0
+                                    ? ""
+                                    : "  " + format_percent_change(relative(change));
+    table.add({{label, Tint::kDim},
+               {base},
+               {now},
+               {change.delta() == 0 ? "=" : text + percent, direction(change.delta())}});
   };
   const auto time_row = [&](const char* label, const Change& change) {
     row(label, format_duration(change.base), format_duration(change.now),
@@ -63,11 +67,15 @@ void write_sides(std::ostream& out, const TextStyle& style, const ProfileDiff& d
   const auto ending = [](const Profile& profile) {
     return profile.processes.empty() ? "" : describe_exit(profile.processes.front().record);
   };
-  table.add({{"file", Tint::kDim}, {room(printable(base.file)), Tint::kStrong},
-             {room(printable(now.file)), Tint::kStrong}, {}});
+  table.add({{"file", Tint::kDim},
+             {room(printable(base.file)), Tint::kStrong},
+             {room(printable(now.file)), Tint::kStrong},
+             {}});
   text_row("command", command(base), command(now));
-  table.add({{"recorded", Tint::kDim}, {format_utc(base.session.start.unix_ns)},
-             {format_utc(now.session.start.unix_ns)}, {}});
+  table.add({{"recorded", Tint::kDim},
+             {format_utc(base.session.start.unix_ns)},
+             {format_utc(now.session.start.unix_ns)},
+             {}});
   text_row("ended", ending(base), ending(now));
   time_row("duration", diff.totals.duration_ns);
   time_row("in calls", diff.totals.wall_ns);
@@ -100,13 +108,20 @@ const Change& split_subject(const FunctionDiff& function, DiffKey key) {
 
 std::string_view key_title(DiffKey key) {
   switch (key) {
-    case DiffKey::kSelf: return "self wall time";
-    case DiffKey::kTotal: return "total wall time";
-    case DiffKey::kCpu: return "CPU time";
-    case DiffKey::kCalls: return "calls";
-    case DiffKey::kMean: return "mean duration";
-    case DiffKey::kP99: return "99th percentile";
-    case DiffKey::kDrift: return "drift";
+    case DiffKey::kSelf:
+      return "self wall time";
+    case DiffKey::kTotal:
+      return "total wall time";
+    case DiffKey::kCpu:
+      return "CPU time";
+    case DiffKey::kCalls:
+      return "calls";
+    case DiffKey::kMean:
+      return "mean duration";
+    case DiffKey::kP99:
+      return "99th percentile";
+    case DiffKey::kDrift:
+      return "drift";
   }
   return "";
 }
@@ -115,14 +130,23 @@ Cell drift_cell(const FunctionDiff& function) {
   if (!function.drift) return {"-", Tint::kDim};
   const std::string_view level = drift_level(function.drift);
   if (level == "none") return {"none", Tint::kDim};
-  return {fmt::format("{} {:.2f}", level == "high" ? "high" : "mod.", *function.drift),
+  return {fmt::format("{} {:.{}f}", level == "high" ? "high" : "mod.", *function.drift,
+                      *function.drift < 10 ? 2 : 0),
           level == "high" ? Tint::kHot : Tint::kWarm};
 }
 
 void write_common(std::ostream& out, const TextStyle& style, const ProfileDiff& diff,
                   const DiffView& view, const std::vector<const FunctionDiff*>& rows) {
-  TextTable table({{"self", false, 0}, {"by calls"}, {"by speed"}, {"total"}, {"CPU"}, {"calls"},
-                   {"mean"}, {"p99"}, {"drift", true}, {"function", true}});
+  TextTable table({{"self", false, 0},
+                   {"by calls"},
+                   {"by speed"},
+                   {"total"},
+                   {"CPU"},
+                   {"calls"},
+                   {"mean"},
+                   {"p99"},
+                   {"drift", true},
+                   {"function", true}});
   const double reference = std::max({diff.totals.wall_ns.base, diff.totals.wall_ns.now, 1.0});
   const std::size_t count = view.top == 0 ? rows.size() : std::min(view.top, rows.size());
   for (std::size_t i = 0; i < count; ++i) {
@@ -136,16 +160,21 @@ void write_common(std::ostream& out, const TextStyle& style, const ProfileDiff& 
                duration_change(function.wall_total_ns.delta()),
                duration_change(function.cpu_self_ns.delta()),
                {format_count_change(function.calls.delta()), direction(function.calls.delta())},
-               duration_change(function.mean_ns.delta()), duration_change(function.p99_ns.delta()),
+               duration_change(function.mean_ns.delta()),
+               duration_change(function.p99_ns.delta()),
                drift_cell(function),
-               {shown_name(style, function.function()), strong ? Tint::kStrong : Tint::kNone, {},
-                source_place(style, function.function())}});
+               {shown_name(style, function.function()),
+                strong ? Tint::kStrong : Tint::kNone,
+                {},
+                source_place(style, function.function()),
+                true}});
   }
   if (count < rows.size()) table.add_note(fmt::format("and {} more", rows.size() - count));
   const bool self = view.key != DiffKey::kTotal && view.key != DiffKey::kCpu;
   write_heading(out, style, fmt::format("Functions by change of {}", key_title(view.key)),
-                fmt::format("{} = by calls + by speed",
-                            self ? "self" : view.key == DiffKey::kTotal ? "total" : "CPU"));
+                fmt::format("{} = by calls + by speed", self                          ? "self"
+                                                        : view.key == DiffKey::kTotal ? "total"
+                                                                                      : "CPU"));
   table.write(out, style);
 }
 
@@ -153,7 +182,8 @@ void write_common(std::ostream& out, const TextStyle& style, const ProfileDiff& 
 void write_one_sided(std::ostream& out, const TextStyle& style, const DiffView& view,
                      const std::vector<const FunctionDiff*>& rows, bool is_new) {
   if (rows.empty()) return;
-  TextTable table({{"calls", false, 0}, {"total"}, {"self"}, {"CPU"}, {"mean"}, {"function", true}});
+  TextTable table(
+      {{"calls", false, 0}, {"total"}, {"self"}, {"CPU"}, {"mean"}, {"function", true}});
   const auto value = [&](const Change& change) { return is_new ? change.now : change.base; };
   const std::size_t count = view.top == 0 ? rows.size() : std::min(view.top, rows.size());
   const Tint tint = is_new ? Tint::kMore : Tint::kLess;
@@ -164,8 +194,11 @@ void write_one_sided(std::ostream& out, const TextStyle& style, const DiffView& 
                {format_duration(value(function.wall_self_ns)), tint},
                {format_duration(value(function.cpu_self_ns))},
                {format_duration(value(function.mean_ns))},
-               {shown_name(style, function.function()), Tint::kNone, {},
-                source_place(style, function.function())}});
+               {shown_name(style, function.function()),
+                Tint::kNone,
+                {},
+                source_place(style, function.function()),
+                true}});
   }
   if (count < rows.size()) table.add_note(fmt::format("and {} more", rows.size() - count));
   write_heading(out, style, is_new ? "New functions" : "Vanished functions",
@@ -188,7 +221,8 @@ void write_paths(std::ostream& out, const TextStyle& style, const ProfileDiff& d
                  const DiffView& view) {
   constexpr std::uint32_t kDeepestIndent = 24;
   const auto visible = visible_paths(diff, view);
-  TextTable table({{"total", false, 0}, {"self"}, {"calls"}, {"base"}, {"new"}, {"call path", true}});
+  TextTable table(
+      {{"total", false, 0}, {"self"}, {"calls"}, {"base"}, {"new"}, {"call path", true}});
   std::vector<std::uint32_t> open;  // to visit, next one last
   const auto push_children = [&](const PathDiff& path) {
     for (auto child = path.children.rbegin(); child != path.children.rend(); ++child) {
@@ -271,9 +305,8 @@ void write_diff(std::ostream& out, const TextStyle& style, const ProfileDiff& di
     write_common(out, style, diff, view, common);
   }
   if (hidden > 0 && !view.tree) {
-    const std::string text =
-        fmt::format("{} functions changed by less than {} (--threshold)", format_count(hidden),
-                    format_percent(view.threshold));
+    const std::string text = fmt::format("{} functions changed by less than {} (--threshold)",
+                                         format_count(hidden), format_percent(view.threshold));
     out << (common.empty() ? "\n" : "") << tinted(style, Tint::kDim, text) << '\n';
   }
   write_one_sided(out, style, view, added, true);
@@ -287,8 +320,8 @@ void write_outcomes(std::ostream& out, const TextStyle& style,
   out << '\n';
   for (const RuleOutcome& outcome : outcomes) {
     const bool failed = outcome.failed();
-    out << tinted(style, failed ? Tint::kHot : Tint::kStrong, failed ? "REGRESSION" : "fine") << "  "
-        << printable(outcome.rule->text) << '\n';
+    out << tinted(style, failed ? Tint::kHot : Tint::kStrong, failed ? "REGRESSION" : "fine")
+        << "  " << printable(outcome.rule->text) << '\n';
     std::size_t named = 0;
     for (const Violation& violation : outcome.violations) {
       if (named++ == kMostNamed) {

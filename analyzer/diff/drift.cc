@@ -34,8 +34,10 @@ std::vector<Bin> side_by_side(const Histogram& base, const Histogram& now) {
   auto a = base.buckets.begin();
   auto b = now.buckets.begin();
   while (a != base.buckets.end() || b != now.buckets.end()) {
-    const bool take_a = b == now.buckets.end() || (a != base.buckets.end() && a->bucket <= b->bucket);
-    const bool take_b = a == base.buckets.end() || (b != now.buckets.end() && b->bucket <= a->bucket);
+    const bool take_a =
+        b == now.buckets.end() || (a != base.buckets.end() && a->bucket <= b->bucket);
+    const bool take_b =
+        a == base.buckets.end() || (b != now.buckets.end() && b->bucket <= a->bucket);
     Bin bin;
     if (take_a) bin.base = static_cast<double>((a++)->count);
     if (take_b) bin.now = static_cast<double>((b++)->count);
@@ -48,7 +50,9 @@ std::vector<Bin> side_by_side(const Histogram& base, const Histogram& now) {
 std::vector<Bin> joined(const std::vector<Bin>& buckets, double base_calls, double new_calls,
                         double share) {
   std::vector<Bin> bins;
-  const auto mass = [&](const Bin& bin) { return (bin.base / base_calls + bin.now / new_calls) / 2; };
+  const auto mass = [&](const Bin& bin) {
+    return (bin.base / base_calls + bin.now / new_calls) / 2;
+  };
   Bin open;
   for (const Bin& bucket : buckets) {
     open.base += bucket.base;

@@ -52,7 +52,8 @@ std::optional<RuleMetric> find_metric(std::string_view name) {
 
 std::string metric_names() {
   std::string names;
-  for (const auto& [name, metric] : kMetrics) names += (names.empty() ? "" : ", ") + std::string(name);
+  for (const auto& [name, metric] : kMetrics)
+    names += (names.empty() ? "" : ", ") + std::string(name);
   return names;
 }
 
@@ -78,8 +79,10 @@ Result<std::optional<std::string>> take_function(std::string_view text, std::str
 Result<RuleLimit> parse_limit(std::string_view text, RuleMetric metric, std::string_view limit) {
   using Comparison = RuleLimit::Comparison;
   constexpr std::array<std::pair<std::string_view, Comparison>, 4> kSigns = {
-      {{">=", Comparison::kAtLeast}, {"<=", Comparison::kAtMost},
-       {">", Comparison::kAbove}, {"<", Comparison::kBelow}}};
+      {{">=", Comparison::kAtLeast},
+       {"<=", Comparison::kAtMost},
+       {">", Comparison::kAbove},
+       {"<", Comparison::kBelow}}};
   RuleLimit result;
   std::string_view amount;
   for (const auto& [sign, comparison] : kSigns) {
@@ -90,7 +93,8 @@ Result<RuleLimit> parse_limit(std::string_view text, RuleMetric metric, std::str
   }
   if (amount.empty()) return wrong(text, "expected >, >=, < or <= and an amount");
   if (amount.ends_with('%')) {
-    if (metric == RuleMetric::kPsi) return wrong(text, "psi is compared with a number, such as >0.2");
+    if (metric == RuleMetric::kPsi)
+      return wrong(text, "psi is compared with a number, such as >0.2");
     const auto percent = parse_number(amount.substr(0, amount.size() - 1));
     if (!percent) return wrong(text, fmt::format("'{}' is no percentage", amount));
     result.amount = *percent / 100;
@@ -99,7 +103,7 @@ Result<RuleLimit> parse_limit(std::string_view text, RuleMetric metric, std::str
   }
   const auto value = is_time(metric) ? parse_duration_ns(amount) : parse_number(amount);
   if (!value) {
-    const char* expected = is_time(metric)                    ? "a time (5ms) or a percentage (5%)"
+    const char* expected = is_time(metric)                ? "a time (5ms) or a percentage (5%)"
                            : metric == RuleMetric::kCalls ? "a number (1000) or a percentage (5%)"
                                                           : "a number (0.2)";
     return wrong(text, fmt::format("'{}' should be {}", amount, expected));
@@ -118,20 +122,27 @@ bool passes(const RuleLimit& limit, const Change& change) {
     }
   }
   switch (limit.comparison) {
-    case RuleLimit::Comparison::kAbove: return value > limit.amount;
-    case RuleLimit::Comparison::kAtLeast: return value >= limit.amount;
-    case RuleLimit::Comparison::kBelow: return value < limit.amount;
-    case RuleLimit::Comparison::kAtMost: return value <= limit.amount;
+    case RuleLimit::Comparison::kAbove:
+      return value > limit.amount;
+    case RuleLimit::Comparison::kAtLeast:
+      return value >= limit.amount;
+    case RuleLimit::Comparison::kBelow:
+      return value < limit.amount;
+    case RuleLimit::Comparison::kAtMost:
+      return value <= limit.amount;
   }
   return false;
 }
 
 Change whole_change(const ProfileDiff& diff, RuleMetric metric) {
   switch (metric) {
-    case RuleMetric::kCalls: return diff.totals.calls;
+    case RuleMetric::kCalls:
+      return diff.totals.calls;
     case RuleMetric::kSelfCpu:
-    case RuleMetric::kTotalCpu: return diff.totals.cpu_ns;
-    default: return diff.totals.wall_ns;
+    case RuleMetric::kTotalCpu:
+      return diff.totals.cpu_ns;
+    default:
+      return diff.totals.wall_ns;
   }
 }
 
@@ -139,13 +150,20 @@ Change whole_change(const ProfileDiff& diff, RuleMetric metric) {
 std::optional<Change> function_change(const FunctionDiff& diff, RuleMetric metric) {
   if (needs_function(metric) && !diff.is_common()) return std::nullopt;
   switch (metric) {
-    case RuleMetric::kSelfWall: return diff.wall_self_ns;
-    case RuleMetric::kTotalWall: return diff.wall_total_ns;
-    case RuleMetric::kSelfCpu: return diff.cpu_self_ns;
-    case RuleMetric::kTotalCpu: return diff.cpu_total_ns;
-    case RuleMetric::kCalls: return diff.calls;
-    case RuleMetric::kMean: return diff.mean_ns;
-    case RuleMetric::kP99: return diff.p99_ns;
+    case RuleMetric::kSelfWall:
+      return diff.wall_self_ns;
+    case RuleMetric::kTotalWall:
+      return diff.wall_total_ns;
+    case RuleMetric::kSelfCpu:
+      return diff.cpu_self_ns;
+    case RuleMetric::kTotalCpu:
+      return diff.cpu_total_ns;
+    case RuleMetric::kCalls:
+      return diff.calls;
+    case RuleMetric::kMean:
+      return diff.mean_ns;
+    case RuleMetric::kP99:
+      return diff.p99_ns;
     case RuleMetric::kPsi:
       if (!diff.drift) return std::nullopt;
       return Change{0, *diff.drift};

@@ -2,16 +2,15 @@
 // fail_rule.h - what --fail-on calls a regression.
 //
 //   EXPRESSION = [ "func(" GLOB ")." ] METRIC LIMIT { "and" LIMIT }
-//   METRIC     = "self_wall" | "total_wall" | "self_cpu" | "total_cpu" | "calls" | "mean" | "p99" | "psi"
-//   LIMIT      = ( ">" | ">=" | "<" | "<=" ) AMOUNT
-//   AMOUNT     = NUMBER "%"      of the base
+//   METRIC     = "self_wall" | "total_wall" | "self_cpu" | "total_cpu" | "calls" | "mean" | "p99" |
+//   "psi" LIMIT      = ( ">" | ">=" | "<" | "<=" ) AMOUNT AMOUNT     = NUMBER "%"      of the base
 //              | NUMBER UNIT     for times: ns, us, ms, s, m, h
 //              | NUMBER          for calls and psi
 //
-// Limits apply to the change, new minus base; psi has no base, so to itself. Without func(), a metric is
-// that of the whole recording, which mean, p99 and psi do not have. A function that is only in the new
-// recording has grown by more than any percentage in times and calls; mean, p99 and psi compare only
-// functions that both recordings have.
+// Limits apply to the change, new minus base; psi has no base, so to itself. Without func(), a
+// metric is that of the whole recording, which mean, p99 and psi do not have. A function that is
+// only in the new recording has grown by more than any percentage in times and calls; mean, p99 and
+// psi compare only functions that both recordings have.
 #pragma once
 
 #include <cstdint>
@@ -30,7 +29,7 @@ enum class RuleMetric { kSelfWall, kTotalWall, kSelfCpu, kTotalCpu, kCalls, kMea
 struct RuleLimit {
   enum class Comparison { kAbove, kAtLeast, kBelow, kAtMost };
   Comparison comparison = Comparison::kAbove;
-  double amount = 0;     // a share (0.05) when relative, else ns, calls or an index
+  double amount = 0;  // a share (0.05) when relative, else ns, calls or an index
   bool relative = false;
 };
 
@@ -54,8 +53,8 @@ struct RuleOutcome {
 
 // Errors: one line that quotes the expression and says what was expected.
 Result<FailRule> parse_fail_rule(std::string_view text);
-// Errors: func() matches nothing in either recording; a gate that checks nothing would pass for ever.
-// `rule` and the profiles outlive the outcome.
+// Errors: func() matches nothing in either recording; a gate that checks nothing would pass for
+// ever. `rule` and the profiles outlive the outcome.
 Result<RuleOutcome> apply_rule(const FailRule& rule, const ProfileDiff& diff);
 
 std::string_view rule_metric_name(RuleMetric metric);

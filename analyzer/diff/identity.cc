@@ -44,11 +44,13 @@ std::vector<std::string> plain_keys(const Profile& profile) {
   const std::string executable = main_executable(profile);
   std::vector<std::string> keys;
   keys.reserve(profile.functions.size());
-  for (const Function& function : profile.functions) keys.push_back(plain_key(function, executable));
+  for (const Function& function : profile.functions)
+    keys.push_back(plain_key(function, executable));
   return keys;
 }
 
-void collect_repeated(const std::vector<std::string>& keys, std::unordered_set<std::string>& repeated) {
+void collect_repeated(const std::vector<std::string>& keys,
+                      std::unordered_set<std::string>& repeated) {
   std::unordered_set<std::string> seen;
   for (const std::string& key : keys) {
     if (!seen.insert(key).second) repeated.insert(key);

@@ -2,9 +2,10 @@
 // identity.h - which functions of two recordings are the same one.
 //
 // A function is its full name in its module. The module is its file name without a path or version
-// ("libz.so" of "/usr/lib/libz.so.1.2.13"), or just "the program" for the executable that each recording
-// began with, so neither build folders nor renamed programs show. Where a module has several functions
-// of one name, the source file's name tells them apart. Addresses outside any file are one function.
+// ("libz.so" of "/usr/lib/libz.so.1.2.13"), or just "the program" for the executable that each
+// recording began with, so neither build folders nor renamed programs show. Where a module has
+// several functions of one name, the source file's name tells them apart. Addresses outside any
+// file are one function.
 #pragma once
 
 #include <cstdint>

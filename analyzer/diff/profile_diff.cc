@@ -46,7 +46,8 @@ std::vector<SideMetrics> side_metrics(const Profile& profile,
                                       const std::vector<std::uint32_t>& identities,
                                       std::uint32_t count) {
   std::vector<SideMetrics> sides(count);
-  for (std::size_t i = 0; i < identities.size(); ++i) sides[identities[i]].add(profile.functions[i]);
+  for (std::size_t i = 0; i < identities.size(); ++i)
+    sides[identities[i]].add(profile.functions[i]);
   return sides;
 }
 
@@ -97,7 +98,8 @@ class PathMerger {
   }
 
   std::vector<PathDiff> finish() {
-    for (std::uint32_t i = 1; i < paths_.size(); ++i) paths_[paths_[i].parent].children.push_back(i);
+    for (std::uint32_t i = 1; i < paths_.size(); ++i)
+      paths_[paths_[i].parent].children.push_back(i);
     for (PathDiff& path : paths_) {
       std::sort(path.children.begin(), path.children.end(), [&](std::uint32_t a, std::uint32_t b) {
         const auto rank = [&](std::uint32_t i) {
@@ -165,13 +167,20 @@ TotalDiff total_diff(const Profile& base, const Profile& now) {
 
 double sort_value(const FunctionDiff& diff, DiffKey key) {
   switch (key) {
-    case DiffKey::kSelf: return std::fabs(diff.wall_self_ns.delta());
-    case DiffKey::kTotal: return std::fabs(diff.wall_total_ns.delta());
-    case DiffKey::kCpu: return std::fabs(diff.cpu_self_ns.delta());
-    case DiffKey::kCalls: return std::fabs(diff.calls.delta());
-    case DiffKey::kMean: return std::fabs(diff.mean_ns.delta());
-    case DiffKey::kP99: return std::fabs(diff.p99_ns.delta());
-    case DiffKey::kDrift: return diff.drift.value_or(-1);
+    case DiffKey::kSelf:
+      return std::fabs(diff.wall_self_ns.delta());
+    case DiffKey::kTotal:
+      return std::fabs(diff.wall_total_ns.delta());
+    case DiffKey::kCpu:
+      return std::fabs(diff.cpu_self_ns.delta());
+    case DiffKey::kCalls:
+      return std::fabs(diff.calls.delta());
+    case DiffKey::kMean:
+      return std::fabs(diff.mean_ns.delta());
+    case DiffKey::kP99:
+      return std::fabs(diff.p99_ns.delta());
+    case DiffKey::kDrift:
+      return diff.drift.value_or(-1);
   }
   return 0;
 }
@@ -217,8 +226,7 @@ void sort_functions(std::vector<FunctionDiff>& functions, DiffKey key) {
   std::stable_sort(functions.begin(), functions.end(), [&](const auto& a, const auto& b) {
     const auto rank = [&](const FunctionDiff& diff) {
       return std::make_tuple(-sort_value(diff, key), -std::fabs(diff.wall_total_ns.delta()),
-                             -std::fabs(diff.calls.delta()),
-                             std::string_view(diff.function().name),
+                             -std::fabs(diff.calls.delta()), std::string_view(diff.function().name),
                              module_name(diff.function().module),
                              module_name(diff.function().file));
     };

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // profile_diff.h - what changed from one recording to another.
 //
-// Every change is split exactly into the part that comes from more calls and the part that comes from
-// slower ones. With calls c, time per call m, and time T = c * m on each side:
+// Every change is split exactly into the part that comes from more calls and the part that comes
+// from slower ones. With calls c, time per call m, and time T = c * m on each side:
 //
 //   T2 - T1 = (c2 - c1) * (m1 + m2) / 2   more calls
 //           + (c1 + c2) / 2 * (m2 - m1)   slower calls
 //
-// Multiplying out shows that it sums to T2 - T1. It is the Shapley value of the two factors (the mean of
-// both orders of changing one and then the other), in index theory Bennet's indicator (1920): the one
-// division that favours neither factor nor side, so it turns its sign when the recordings are swapped.
+// Multiplying out shows that it sums to T2 - T1. It is the Shapley value of the two factors (the
+// mean of both orders of changing one and then the other), in index theory Bennet's indicator
+// (1920): the one division that favours neither factor nor side, so it turns its sign when the
+// recordings are swapped.
 //
 //   Where    analyzer.
 //   Memory   proportional to both profiles.
@@ -48,7 +49,7 @@ struct FunctionDiff {
   Change cpu_total_ns;
   Change mean_ns;
   Change p99_ns;
-  std::optional<double> drift;     // drift.h
+  std::optional<double> drift;  // drift.h
 
   // The side that is there, preferably the new one.
   const Function& function() const { return now != nullptr ? *now : *base; }
@@ -58,7 +59,7 @@ struct FunctionDiff {
 
 // A line of both call trees, recursion folded as in tree_view.h.
 struct PathDiff {
-  std::uint32_t parent = 0;        // index; the root (index 0) has itself
+  std::uint32_t parent = 0;  // index; the root (index 0) has itself
   std::uint32_t depth = 0;
   const Function* function = nullptr;
   bool in_base = false;
@@ -75,7 +76,7 @@ struct PathDiff {
 // Whole recordings.
 struct TotalDiff {
   Change duration_ns;
-  Change wall_ns;                  // in recorded calls
+  Change wall_ns;  // in recorded calls
   Change cpu_ns;
   Change calls;
   Change functions;
@@ -93,7 +94,7 @@ struct ProfileDiff {
   std::vector<FunctionDiff> functions;  // all, largest change of self wall time first
   std::vector<PathDiff> paths;          // parents before children
 
-  bool empty() const;                   // no function and no path changed
+  bool empty() const;  // no function and no path changed
 };
 
 ProfileDiff diff_profiles(const Profile& base, const Profile& now);

@@ -21,7 +21,8 @@ std::string ns_field(double ns) {
 }  // namespace
 
 void write_functions_csv(std::ostream& out, const Profile& profile, SortKey key, std::size_t top) {
-  out << "name,short_name,module,file,line,calls,wall_total_ns,wall_self_ns,cpu_total_ns,cpu_self_ns,"
+  out << "name,short_name,module,file,line,calls,wall_total_ns,wall_self_ns,cpu_total_ns,cpu_self_"
+         "ns,"
          "mean_ns,p50_ns,p90_ns,p99_ns,min_ns,max_ns,untimed_calls,uncertainty_ns\n";
   const auto order = sorted_functions(profile, key);
   const std::size_t rows = top == 0 ? order.size() : std::min(top, order.size());

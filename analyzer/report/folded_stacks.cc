@@ -10,15 +10,15 @@
 namespace spyglass {
 namespace {
 
-// Paths are written in full on every line, so their length is bounded: without this, a recursion 10^6
-// deep would be a file of terabytes. What is deeper counts at one frame at the bound.
+// Paths are written in full on every line, so their length is bounded: without this, a recursion
+// 10^6 deep would be a file of terabytes. What is deeper counts at one frame at the bound.
 constexpr std::uint32_t kMostFrames = 512;
 constexpr const char* kDeeper = "[deeper calls]";
 
 // Neither a separator nor a line break may come from a name.
 std::string frame_name(const Function& function, bool full_names) {
-  std::string name = printable(full_names || function.short_name.empty() ? function.name
-                                                                         : function.short_name);
+  std::string name =
+      printable(full_names || function.short_name.empty() ? function.name : function.short_name);
   for (char& character : name) {
     if (character == ';') character = ':';
   }

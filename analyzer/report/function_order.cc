@@ -26,17 +26,28 @@ constexpr std::array<std::pair<std::string_view, SortKey>, 11> kSortKeys = {
 double sort_value(const Function& function, SortKey key) {
   const Metrics& metrics = function.metrics;
   switch (key) {
-    case SortKey::kSelf: return metrics.wall_self_ns;
-    case SortKey::kTotal: return metrics.wall_total_ns;
-    case SortKey::kCalls: return static_cast<double>(metrics.calls);
-    case SortKey::kCpu: return metrics.cpu_self_ns;
-    case SortKey::kMean: return mean_ns(function);
-    case SortKey::kP50: return quantile_ns(metrics, 0.50);
-    case SortKey::kP90: return quantile_ns(metrics, 0.90);
-    case SortKey::kP99: return quantile_ns(metrics, 0.99);
-    case SortKey::kMin: return metrics.min_ns;
-    case SortKey::kMax: return metrics.max_ns;
-    case SortKey::kName: return 0;
+    case SortKey::kSelf:
+      return metrics.wall_self_ns;
+    case SortKey::kTotal:
+      return metrics.wall_total_ns;
+    case SortKey::kCalls:
+      return static_cast<double>(metrics.calls);
+    case SortKey::kCpu:
+      return metrics.cpu_self_ns;
+    case SortKey::kMean:
+      return mean_ns(function);
+    case SortKey::kP50:
+      return quantile_ns(metrics, 0.50);
+    case SortKey::kP90:
+      return quantile_ns(metrics, 0.90);
+    case SortKey::kP99:
+      return quantile_ns(metrics, 0.99);
+    case SortKey::kMin:
+      return metrics.min_ns;
+    case SortKey::kMax:
+      return metrics.max_ns;
+    case SortKey::kName:
+      return 0;
   }
   return 0;
 }
@@ -75,7 +86,10 @@ std::vector<std::uint32_t> sorted_functions(const Profile& profile, SortKey key)
   std::iota(order.begin(), order.end(), 0U);
   std::sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) {
     if (values[a] != values[b]) return values[a] > values[b];
-    const auto rank = [&](std::uint32_t i) { return std::tie(functions[i].name, functions[i].module, i); };
+    const auto rank = [&](std::uint32_t i) {
+      return std::make_tuple(std::string_view(functions[i].name),
+                             std::string_view(functions[i].module), i);
+    };
     return rank(a) < rank(b);
   });
   return order;

@@ -21,7 +21,8 @@ std::vector<Column> function_columns(bool approximate_cpu, bool share) {
   if (share) columns.push_back({"self%"});
   columns.push_back({approximate_cpu ? "CPU≈" : "CPU"});
   columns.push_back({"mean"});
-  for (const char* title : {"p50", "p99", "min", "max"}) columns.push_back({title, false, share ? 2U : 1U});
+  for (const char* title : {"p50", "p99", "min", "max"})
+    columns.push_back({title, false, share ? 2U : 1U});
   columns.push_back({"function", true});
   return columns;
 }
@@ -42,7 +43,7 @@ void add_function(TextTable& table, const TextStyle& style, const Profile& profi
   cells.push_back({format_duration(metrics.min_ns), Tint::kDim});
   cells.push_back({format_duration(metrics.max_ns), Tint::kDim});
   const Tint tint = self >= 0.05 ? Tint::kStrong : Tint::kNone;
-  cells.push_back({shown_name(style, function), tint, {}, source_place(style, function)});
+  cells.push_back({shown_name(style, function), tint, {}, source_place(style, function), true});
   table.add(std::move(cells));
 }
 
@@ -69,7 +70,7 @@ void write_functions(std::ostream& out, const TextStyle& style, const Profile& p
       rest_ns += profile.functions[order[i]].metrics.wall_self_ns;
     }
     table.add_note(fmt::format("and {} more, {} of self time (--top 0 shows all)",
-                               order.size() - rows,
+                               format_count(order.size() - rows),
                                format_percent(rest_ns / recorded_wall_ns(profile))));
   }
   table.write(out, style);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // group_view.h - functions added up by module, file, namespace, or groups that the user names.
 //
-// A group file has lines `name: pattern pattern ...`; `#` begins a comment. A pattern is a glob on function
-// names, `module=GLOB` or `file=GLOB`. The first group that matches takes the function; the others
-// make up "(other)".
+// A group file has lines `name: pattern pattern ...`; `#` begins a comment. A pattern is a glob on
+// function names, `module=GLOB` or `file=GLOB`. The first group that matches takes the function;
+// the others make up "(other)".
 //
 //   Where    report.
 //   Errors   a group file that cannot be read, or whose lines make no sense, with the line.
@@ -27,8 +27,8 @@ struct GroupRule {
 struct Group {
   std::string name;
   std::uint32_t functions = 0;
-  std::uint64_t calls = 0;     // of its functions, by whomever
-  double wall_total_ns = 0;    // with a function of the group on the stack
+  std::uint64_t calls = 0;   // of its functions, by whomever
+  double wall_total_ns = 0;  // with a function of the group on the stack
   double wall_self_ns = 0;
   double cpu_total_ns = 0;
   double cpu_self_ns = 0;

@@ -84,11 +84,16 @@ std::string signal_name(std::uint32_t signal) {
 
 std::string describe_exit(const format::ProcessRecord& process) {
   switch (process.exit) {
-    case format::ExitKind::kExited: return fmt::format("exit {}", process.exit_value);
-    case format::ExitKind::kSignaled: return "killed by " + signal_name(process.exit_value);
-    case format::ExitKind::kExeced: return "replaced by exec";
-    case format::ExitKind::kRunning: return "still running";
-    case format::ExitKind::kUnknown: break;
+    case format::ExitKind::kExited:
+      return fmt::format("exit {}", process.exit_value);
+    case format::ExitKind::kSignaled:
+      return "killed by " + signal_name(process.exit_value);
+    case format::ExitKind::kExeced:
+      return "replaced by exec";
+    case format::ExitKind::kRunning:
+      return "still running";
+    case format::ExitKind::kUnknown:
+      break;
   }
   return "exit unknown";
 }

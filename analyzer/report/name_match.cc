@@ -26,6 +26,7 @@ std::size_t after_operator(std::string_view name, std::size_t at) {
   if (end == at + kOperator.size()) {  // a conversion, new or delete: up to the arguments
     while (end < name.size() && name[end] != '(') ++end;
   }
+  if (name.substr(end, 2) == " <") ++end;  // template arguments of a sign that ends in '<'
   return end;
 }
 
@@ -142,9 +143,9 @@ std::string_view module_name(std::string_view path) {
 }
 
 bool matches_name(std::string_view pattern, const Function& function) {
-  const std::array<std::string_view, 5> forms = {
-      function.name, function.short_name, function.symbol, qualified_name(function.name),
-      bare_name(function.name)};
+  const std::array<std::string_view, 5> forms = {function.name, function.short_name,
+                                                 function.symbol, qualified_name(function.name),
+                                                 bare_name(function.name)};
   const bool glob = has_wildcard(pattern);
   for (const std::string_view form : forms) {
     if (form == pattern || (glob && !form.empty() && glob_match(pattern, form))) return true;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // name_match.h - which functions a name or a glob typed by the user means.
 //
-// A pattern is compared with each form of a function's name: full, short, mangled, qualified without
-// arguments ("ns::parse"), and bare ("parse"). `*` is any text, `?` any one character; nothing else is
-// special, since C++ names are full of brackets.
+// A pattern is compared with each form of a function's name: full, short, mangled, qualified
+// without arguments ("ns::parse"), and bare ("parse"). `*` is any text, `?` any one character;
+// nothing else is special, since C++ names are full of brackets.
 //
 //   Where    report, diff and tools.
 #pragma once
@@ -32,8 +32,8 @@ std::string_view module_name(std::string_view path);
 // Any form of the name equals or, with wildcards, matches the pattern.
 bool matches_name(std::string_view pattern, const Function& function);
 
-// Indices of the functions that are meant, ascending: those whose name matches; when none does and the
-// pattern has no wildcard, those whose name contains it.
+// Indices of the functions that are meant, ascending: those whose name matches; when none does and
+// the pattern has no wildcard, those whose name contains it.
 std::vector<std::uint32_t> find_functions(const Profile& profile, std::string_view pattern);
 
 }  // namespace spyglass

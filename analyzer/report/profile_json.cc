@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writes "spyglass-analyze/1", docs/json.md. Fields may be added there; none may change its meaning.
+// Writes "spyglass-analyze/1", docs/json.md. Fields may be added there; none may change its
+// meaning.
 #include <cmath>
 #include <set>
 
@@ -63,11 +64,16 @@ void write_recording(JsonWriter& json, const Profile& profile) {
 
 std::string_view ending_name(format::ExitKind kind) {
   switch (kind) {
-    case format::ExitKind::kExited: return "exited";
-    case format::ExitKind::kSignaled: return "signaled";
-    case format::ExitKind::kExeced: return "execed";
-    case format::ExitKind::kRunning: return "running";
-    case format::ExitKind::kUnknown: break;
+    case format::ExitKind::kExited:
+      return "exited";
+    case format::ExitKind::kSignaled:
+      return "signaled";
+    case format::ExitKind::kExeced:
+      return "execed";
+    case format::ExitKind::kRunning:
+      return "running";
+    case format::ExitKind::kUnknown:
+      break;
   }
   return "unknown";
 }

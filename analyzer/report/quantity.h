@@ -15,13 +15,13 @@ namespace spyglass {
 std::string format_duration(double ns);
 // The same with a sign: "+1.20ms", "-3.00s", "0".
 std::string format_duration_change(double ns);
-std::string format_count(std::uint64_t count);        // "1,234,567"
-std::string format_count_change(double change);       // "+1,234"
-std::string format_percent(double share);             // 0.123 -> "12.3%"
-std::string format_percent_change(double share);      // "+12.3%", "+1,234%"
-std::string format_bytes(std::uint64_t bytes);        // "1.23 MiB"
-std::string format_utc(std::uint64_t unix_ns);        // "2026-01-31 12:00:00 UTC"
-std::string format_iso8601(std::uint64_t unix_ns);    // "2026-01-31T12:00:00.000000000Z"
+std::string format_count(std::uint64_t count);      // "1,234,567"
+std::string format_count_change(double change);     // "+1,234"
+std::string format_percent(double share);           // 0.123 -> "12.3%"
+std::string format_percent_change(double share);    // "+12.3%", "+1,234%"
+std::string format_bytes(std::uint64_t bytes);      // "1.23 MiB"
+std::string format_utc(std::uint64_t unix_ns);      // "2026-01-31 12:00:00 UTC"
+std::string format_iso8601(std::uint64_t unix_ns);  // "2026-01-31T12:00:00.000000000Z"
 
 // "10ms", "1.5 s", "200us", "200µs", "3ns", "2m"; nothing when it is not that. A unit is required.
 std::optional<double> parse_duration_ns(std::string_view text);

@@ -88,8 +88,8 @@ std::string filtered(std::string_view text, Keep keep) {
   result.reserve(text.size());
   while (!text.empty()) {
     const Decoded character = decode(text);
-    result += character.valid && keep(character.value) ? text.substr(0, character.size)
-                                                       : kReplacement;
+    result +=
+        character.valid && keep(character.value) ? text.substr(0, character.size) : kReplacement;
     text.remove_prefix(character.size);
   }
   return result;
@@ -113,7 +113,8 @@ std::size_t fitting_prefix(std::string_view text, std::size_t width) {
 }
 
 bool needs_quotes(std::string_view argument) {
-  return argument.empty() || argument.find_first_of(" \t\n'\"\\$`&|;<>()*?[]#~!{}") != argument.npos;
+  return argument.empty() ||
+         argument.find_first_of(" \t\n'\"\\$`&|;<>()*?[]#~!{}") != argument.npos;
 }
 
 }  // namespace
@@ -130,7 +131,8 @@ std::string printable(std::string_view text) {
 
 std::string csv_field(std::string_view text) {
   std::string field = printable(text);
-  const bool formula = !field.empty() && std::string_view("=+-@").find(field.front()) != std::string_view::npos;
+  const bool formula =
+      !field.empty() && std::string_view("=+-@").find(field.front()) != std::string_view::npos;
   if (formula) field.insert(0, 1, '\'');
   if (field.find_first_of(",\"") == std::string::npos && !field.starts_with(' ')) return field;
   std::string quoted = "\"";
@@ -156,6 +158,26 @@ std::string shortened(std::string_view text, std::size_t width) {
   if (display_width(text) <= width) return std::string(text);
   if (width == 0) return "";
   return std::string(text.substr(0, fitting_prefix(text, width - 1))) + std::string(kEllipsis);
+}
+
+std::string shortened_name(std::string_view text, std::size_t width) {
+  if (display_width(text) <= width) return std::string(text);
+  std::string_view best;
+  int depth = 0;
+  for (std::size_t i = text.size(); i-- > 1;) {
+    const char character = text[i];
+    if (character == '>' || character == ')') ++depth;
+    if (character == '<' || character == '(') --depth;
+    if (depth != 0 || character != ':' || text[i - 1] != ':') continue;
+    const std::string_view rest = text.substr(i - 1);
+    if (display_width(rest) + 1 > width) {
+      if (best.empty()) best = text.substr(i + 1);
+      break;
+    }
+    best = rest;
+  }
+  if (best.starts_with("::")) return std::string(kEllipsis) + std::string(best);
+  return shortened(best.empty() ? text : best, width);
 }
 
 std::string command_line(const std::string* begin, const std::string* end) {

@@ -15,7 +15,8 @@ namespace {
 
 void write_processes(std::ostream& out, const TextStyle& style, const Profile& profile,
                      std::size_t top) {
-  TextTable table({{"pid", false, 0}, {"ppid"}, {"threads"}, {"calls"}, {"ended", true}, {"command", true}});
+  TextTable table(
+      {{"pid", false, 0}, {"ppid"}, {"threads"}, {"calls"}, {"ended", true}, {"command", true}});
   std::size_t rows = 0;
   for (const ProcessInfo& process : profile.processes) {
     if (top != 0 && rows++ == top) {
@@ -42,9 +43,12 @@ void write_processes(std::ostream& out, const TextStyle& style, const Profile& p
 
 std::string cpu_text(const ThreadInfo& thread) {
   switch (thread.record.cpu_accuracy) {
-    case format::CpuAccuracy::kNone: return "?";
-    case format::CpuAccuracy::kApproximate: return "≈" + format_duration(thread.cpu_ns);
-    case format::CpuAccuracy::kExact: break;
+    case format::CpuAccuracy::kNone:
+      return "?";
+    case format::CpuAccuracy::kApproximate:
+      return "≈" + format_duration(thread.cpu_ns);
+    case format::CpuAccuracy::kExact:
+      break;
   }
   return format_duration(thread.cpu_ns);
 }
@@ -59,7 +63,13 @@ void write_threads(std::ostream& out, const TextStyle& style, const Profile& pro
   std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
     return profile.threads[a].recorded_ns > profile.threads[b].recorded_ns;
   });
-  TextTable table({{"pid", false, 0}, {"tid"}, {"calls"}, {"in calls"}, {"CPU"}, {"CPU%"}, {"lived"},
+  TextTable table({{"pid", false, 0},
+                   {"tid"},
+                   {"calls"},
+                   {"in calls"},
+                   {"CPU"},
+                   {"CPU%"},
+                   {"lived"},
                    {"thread", true}});
   const std::size_t rows = top == 0 ? order.size() : std::min(top, order.size());
   for (std::size_t i = 0; i < rows; ++i) {
@@ -68,7 +78,8 @@ void write_threads(std::ostream& out, const TextStyle& style, const Profile& pro
     table.add({{fmt::format("{}", thread.pid), Tint::kDim},
                {fmt::format("{}", thread.record.tid)},
                {format_count(thread.calls)},
-               {format_duration(thread.recorded_ns), heat(thread.recorded_ns / recorded_wall_ns(profile))},
+               {format_duration(thread.recorded_ns),
+                heat(thread.recorded_ns / recorded_wall_ns(profile))},
                {cpu_text(thread)},
                {format_percent(busy), Tint::kDim},
                {format_duration(thread.wall_ns)},
@@ -81,7 +92,12 @@ void write_threads(std::ostream& out, const TextStyle& style, const Profile& pro
 
 void write_groups(std::ostream& out, const TextStyle& style, const Profile& profile,
                   const std::vector<Group>& groups, std::string_view title, std::size_t top) {
-  TextTable table({{"functions", false, 0}, {"calls"}, {"total"}, {"self"}, {"self%"}, {"CPU"},
+  TextTable table({{"functions", false, 0},
+                   {"calls"},
+                   {"total"},
+                   {"self"},
+                   {"self%"},
+                   {"CPU"},
                    {std::string(title), true}});
   const double whole = recorded_wall_ns(profile);
   const std::size_t rows = top == 0 ? groups.size() : std::min(top, groups.size());

@@ -84,7 +84,8 @@ void write_flaws(std::ostream& out, const TextStyle& style, const Profile& profi
   write_list(out, style, "repaired", repaired, Tint::kNone, describe_loss);
   write_list(out, style, "blind spots", profile.coverage, Tint::kWarm,
              [](const format::CoverageRecord& record) {
-               return record.subject.empty() ? record.reason : record.subject + ": " + record.reason;
+               return record.subject.empty() ? record.reason
+                                             : record.subject + ": " + record.reason;
              });
   write_list(out, style, "damage", profile.damage, Tint::kHot, [](const Damage& damage) {
     return fmt::format("{} at offset {}: {}", plural(damage.bytes, "byte", "bytes"), damage.offset,

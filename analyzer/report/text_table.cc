@@ -43,11 +43,7 @@ void TextTable::add(std::vector<Cell> cells) {
   rows_.push_back(std::move(cells));
 }
 
-void TextTable::add_note(std::string text, std::string lead) {
-  std::vector<Cell> cells(columns_.size());
-  cells.back() = Cell{printable(text), Tint::kDim, std::move(lead), {}};
-  rows_.push_back(std::move(cells));
-}
+void TextTable::add_note(std::string text) { rows_.push_back({Cell{printable(text), Tint::kDim}}); }
 
 std::size_t TextTable::room_for_last(const TextStyle& style) const {
   if (style.width == 0) return static_cast<std::size_t>(-1) / 4;
@@ -68,6 +64,11 @@ void TextTable::write(std::ostream& out, const TextStyle& style) const {
   }
   out << tinted(style, Tint::kDim, header) << '\n';
   for (const auto& row : rows_) {
+    if (row.size() != columns_.size()) {
+      const std::string note = style.width == 0 ? row[0].text : shortened(row[0].text, style.width);
+      out << tinted(style, row[0].tint, note) << '\n';
+      continue;
+    }
     std::string line;
     for (std::size_t i = 0; i < last; ++i) {
       const Cell& cell = row[i];
@@ -77,7 +78,9 @@ void TextTable::write(std::ostream& out, const TextStyle& style) const {
     }
     const Cell& cell = row[last];
     const std::size_t lead = display_width(cell.lead);
-    const std::string text = shortened(cell.text, room > lead ? room - lead : 1);
+    const std::size_t left = room > lead ? room - lead : 1;
+    const std::string text =
+        cell.is_name ? shortened_name(cell.text, left) : shortened(cell.text, left);
     line += spaces(columns_[last].gap) + tinted(style, Tint::kDim, cell.lead) +
             tinted(style, cell.tint, text);
     const std::size_t used = lead + display_width(text);

@@ -32,14 +32,15 @@ Tint heat(double share);
 struct Cell {
   std::string text;
   Tint tint = Tint::kNone;
-  std::string lead{};   // dim, in front (the tree's lines)
-  std::string trail{};  // dim, behind, only where there is room for all of it
+  std::string lead{};    // dim, in front (the tree's lines)
+  std::string trail{};   // dim, behind, only where there is room for all of it
+  bool is_name = false;  // of a function: when too long, scopes in front go first
 };
 
 struct Column {
   std::string title;
-  bool left = false;     // aligned; numbers are right
-  std::size_t gap = 2;   // spaces before it
+  bool left = false;    // aligned; numbers are right
+  std::size_t gap = 2;  // spaces before it
 };
 
 class TextTable {
@@ -48,8 +49,8 @@ class TextTable {
 
   // Requires: as many cells as columns.
   void add(std::vector<Cell> cells);
-  // A dim line across the columns, in the place of the last column.
-  void add_note(std::string text, std::string lead = {});
+  // A dim line across all columns.
+  void add_note(std::string text);
   bool empty() const { return rows_.empty(); }
 
   // The last column takes what the others leave of style.width.
@@ -59,7 +60,7 @@ class TextTable {
   std::size_t room_for_last(const TextStyle& style) const;
 
   std::vector<Column> columns_;
-  std::vector<std::vector<Cell>> rows_;
+  std::vector<std::vector<Cell>> rows_;  // one cell only: a note
   std::vector<std::size_t> widths_;
 };
 

@@ -16,7 +16,8 @@ constexpr unsigned kCallerLevels = 12;
 
 std::string lead_of(const std::vector<bool>& more_follow, std::uint32_t depth) {
   if (depth <= 1) return {};
-  if (depth > kDeepestIndent) return fmt::format("{:>{}}· ", fmt::format("[{}]", depth), 2 * kDeepestIndent - 4);
+  if (depth > kDeepestIndent)
+    return fmt::format("{:>{}}· ", fmt::format("[{}]", depth), 2 * kDeepestIndent - 4);
   std::string lead;
   for (std::uint32_t level = 2; level < depth; ++level) lead += more_follow[level] ? "│ " : "  ";
   return lead + (more_follow[depth] ? "├ " : "└ ");
@@ -27,8 +28,13 @@ class TreeWriter {
  public:
   TreeWriter(const TextStyle& style, const Profile& profile, const TreeView& view, double whole_ns,
              const TreeLimits& limits)
-      : style_(style), profile_(profile), view_(view), whole_ns_(whole_ns), limits_(limits),
-        table_({{"total", false, 0}, {"share"}, {"self"}, {"CPU"}, {"calls"}, {"call path", true}}) {}
+      : style_(style),
+        profile_(profile),
+        view_(view),
+        whole_ns_(whole_ns),
+        limits_(limits),
+        table_(
+            {{"total", false, 0}, {"share"}, {"self"}, {"CPU"}, {"calls"}, {"call path", true}}) {}
 
   void write(std::ostream& out) {
     open(0);
@@ -46,7 +52,8 @@ class TreeWriter {
       const std::uint32_t line = view_.nodes[top.node].children[top.next++];
       const std::uint32_t depth = view_.nodes[line].depth;
       more_follow_.resize(std::max<std::size_t>(more_follow_.size(), depth + 1));
-      more_follow_[depth] = top.next < top.shown || top.hidden_ns >= least_ns();
+      more_follow_[depth] =
+          top.next < top.shown || (top.hidden_ns > 0 && top.hidden_ns >= least_ns());
       add_line(view_.nodes[line]);
       open(line);
     }
@@ -57,8 +64,8 @@ class TreeWriter {
   struct Step {
     std::uint32_t node;
     std::size_t next;
-    std::size_t shown;      // children above the limit; they come first
-    double hidden_ns;       // total of the others
+    std::size_t shown;  // children above the limit; they come first
+    double hidden_ns;   // total of the others
   };
 
   double least_ns() const { return limits_.min_share * whole_ns_; }
@@ -98,13 +105,14 @@ class TreeWriter {
     const char* tilde = line.untimed_calls > 0 ? "~" : "";
     std::string name = shown_name(style_, function);
     if (line.levels > 1) name += fmt::format("  ↻ {} levels", format_count(line.levels));
-    table_.add({{tilde + format_duration(line.wall_total_ns)},
-                {format_percent(line.wall_total_ns / whole_ns_), Tint::kDim},
-                {tilde + format_duration(line.wall_self_ns), heat(self)},
-                {tilde + format_duration(line.cpu_total_ns)},
-                {format_count(line.calls)},
-                {std::move(name), self >= 0.05 ? Tint::kStrong : Tint::kNone,
-                 lead_of(more_follow_, line.depth), source_place(style_, function)}});
+    table_.add(
+        {{tilde + format_duration(line.wall_total_ns)},
+         {format_percent(line.wall_total_ns / whole_ns_), Tint::kDim},
+         {tilde + format_duration(line.wall_self_ns), heat(self)},
+         {tilde + format_duration(line.cpu_total_ns)},
+         {format_count(line.calls)},
+         {std::move(name), self >= 0.05 ? Tint::kStrong : Tint::kNone,
+          lead_of(more_follow_, line.depth), source_place(style_, function), line.levels == 1}});
     ++lines_;
   }
 

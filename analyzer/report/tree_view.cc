@@ -2,9 +2,9 @@
 #include "analyzer/report/tree_view.h"
 
 #include <algorithm>
-#include <utility>
 #include <tuple>
 #include <unordered_map>
+#include <utility>
 
 namespace spyglass {
 namespace {
@@ -51,7 +51,8 @@ class ViewBuilder {
           return std::make_tuple(-nodes[i].wall_total_ns, ~nodes[i].calls);
         };
         if (rank(a) != rank(b)) return rank(a) < rank(b);
-        return profile.functions[nodes[a].function].name < profile.functions[nodes[b].function].name;
+        return profile.functions[nodes[a].function].name <
+               profile.functions[nodes[b].function].name;
       });
     }
     return std::move(view_);
@@ -78,8 +79,8 @@ void add_total(ViewNode& line, const Metrics& metrics) {
 TreeView descend(const Profile& profile, std::uint32_t only) {
   ViewBuilder builder;
   const ChildIndex children(profile.nodes);
-  std::vector<std::uint32_t> path = {0};      // lines of the nodes above, 0 where there is none
-  std::vector<std::uint32_t> active = {0};    // per line: how many nodes above are on it
+  std::vector<std::uint32_t> path = {0};    // lines of the nodes above, 0 where there is none
+  std::vector<std::uint32_t> active = {0};  // per line: how many nodes above are on it
   walk_tree(
       profile.nodes, children,
       [&](std::uint32_t index) {
@@ -135,7 +136,8 @@ TreeView callers_view(const Profile& profile, std::uint32_t function, unsigned l
             if (up == levels || up >= path.size()) break;
             const std::uint32_t caller = path[path.size() - 1 - up];
             line = builder.child(line, caller);
-            if (caller == function) {  // a recursion: the callers of its outermost call are shown once
+            if (caller ==
+                function) {  // a recursion: the callers of its outermost call are shown once
               add_own(builder.node(line), node.metrics);
               break;
             }

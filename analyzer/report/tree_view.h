@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// tree_view.h - the call tree as people read it: recursion folded, callers or callees of a function.
+// tree_view.h - the call tree as people read it: recursion folded, callers or callees of a
+// function.
 //
-// Folding: a call whose function is already above it, at most 64 lines up, counts at that line, so a
-// recursion 10^6 deep is one line. Such a line knows how many levels it stands for. Calls and self times
-// are those of all levels; totals are of outermost calls.
+// Folding: a call whose function is already above it, at most 64 lines up, counts at that line, so
+// a recursion 10^6 deep is one line. Such a line knows how many levels it stands for. Calls and
+// self times are those of all levels; totals are of outermost calls.
 //
 //   Where    report.
 //   Memory   proportional to the nodes of the view.
@@ -20,7 +21,7 @@ struct ViewNode {
   std::uint32_t function = 0;  // index; meaningless for the root
   std::uint32_t parent = 0;    // index; the root (index 0) has itself
   std::uint32_t depth = 0;
-  std::uint32_t levels = 1;    // of recursion that are folded into this line
+  std::uint32_t levels = 1;  // of recursion that are folded into this line
   std::uint64_t calls = 0;
   std::uint64_t untimed_calls = 0;
   double wall_total_ns = 0;
@@ -54,8 +55,8 @@ void walk_tree(const std::vector<TreeNode>& nodes, const ChildIndex& children, E
 TreeView call_tree_view(const Profile& profile);
 // What `function` calls: below one line that stands for it, wherever it was called from.
 TreeView callees_view(const Profile& profile, std::uint32_t function);
-// Who calls `function`: below it its callers, theirs, and so on for `levels`. Calls and times are those of
-// `function` when called that way.
+// Who calls `function`: below it its callers, theirs, and so on for `levels`. Calls and times are
+// those of `function` when called that way.
 TreeView callers_view(const Profile& profile, std::uint32_t function, unsigned levels);
 
 template <typename Enter, typename Leave>

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // golden_text.h - compares text with a file of tests/unit.
 //
-// With SPYGLASS_ACCEPT set in the environment, differing files are rewritten instead; review them like code.
+// With SPYGLASS_ACCEPT set in the environment, differing files are rewritten instead; review them
+// like code.
 #pragma once
 
 #include <catch2/catch.hpp>

@@ -17,7 +17,8 @@ inline unsigned bucket_of(double ns) {
   return format::bucket_of_ns_q8(static_cast<std::uint64_t>(ns * 256));
 }
 
-// Builds what the model would: totals from self times, functions from nodes, recursion counted once.
+// Builds what the model would: totals from self times, functions from nodes, recursion counted
+// once.
 class ProfileSketch {
  public:
   ProfileSketch() {
@@ -52,8 +53,8 @@ class ProfileSketch {
     profile_.threads.push_back(thread);
   }
 
-  // Adds `calls` calls with `self_ns` of self time in all to the path "main;parse;lex". All CPU time.
-  // Calls of a node all take the same time.
+  // Adds `calls` calls with `self_ns` of self time in all to the path "main;parse;lex". All CPU
+  // time. Calls of a node all take the same time.
   ProfileSketch& call(const std::string& path, std::uint64_t calls, double self_ns) {
     Metrics& metrics = profile_.nodes[node(path)].metrics;
     metrics.calls += calls;

@@ -13,7 +13,7 @@ TEST_CASE("terminal escapes and direction overrides are replaced", "[report]") {
   CHECK(printable("plain") == "plain");
   CHECK(printable("a\x1b[31mb") == "a" + kBad + "[31mb");
   CHECK(printable("a\nb\tc\x7f") == "a" + kBad + "b" + kBad + "c" + kBad);
-  CHECK(printable("\xC2\x9B") == kBad);            // C1 CSI
+  CHECK(printable("\xC2\x9B") == kBad);                    // C1 CSI
   CHECK(printable("x\xE2\x80\xAEy") == "x" + kBad + "y");  // right-to-left override
   CHECK(printable("x\xE2\x81\xA6y") == "x" + kBad + "y");  // isolate
   CHECK(printable("naïve µ") == "naïve µ");
@@ -23,7 +23,7 @@ TEST_CASE("terminal escapes and direction overrides are replaced", "[report]") {
 TEST_CASE("malformed UTF-8 is replaced byte by byte", "[report]") {
   CHECK(valid_utf8("\xFF\xFE") == kBad + kBad);
   CHECK(valid_utf8("a\xC3") == "a" + kBad);
-  CHECK(valid_utf8("\xC0\xAF") == kBad + kBad);          // overlong
+  CHECK(valid_utf8("\xC0\xAF") == kBad + kBad);             // overlong
   CHECK(valid_utf8("\xED\xA0\x80") == kBad + kBad + kBad);  // surrogate
   CHECK(valid_utf8("\xF4\x90\x80\x80") == kBad + kBad + kBad + kBad);
   CHECK(valid_utf8("\xF0\x9F\x98\x80") == "\xF0\x9F\x98\x80");
@@ -39,6 +39,17 @@ TEST_CASE("width counts columns, not bytes", "[report]") {
   CHECK(shortened("abcdefg", 6) == "abcde…");
   CHECK(shortened("漢字漢字", 5) == "漢字…");
   CHECK(shortened("abc", 0).empty());
+}
+
+TEST_CASE("long function names lose their outer scopes first", "[report]") {
+  const std::string name = "outer::Map<a::b, c>::find(int)";
+  CHECK(shortened_name(name, 30) == name);
+  CHECK(shortened_name(name, 29) == "…::Map<a::b, c>::find(int)");
+  CHECK(shortened_name(name, 20) == "…::find(int)");
+  CHECK(shortened_name(name, 9) == "find(int)");
+  CHECK(shortened_name(name, 7) == "find(i…");
+  CHECK(shortened_name("plain_function", 6) == "plain…");
+  CHECK(shortened_name(">>>:::<<<((", 4) == ">>>…");
 }
 
 TEST_CASE("CSV fields are quoted, formulas disarmed", "[report]") {
