@@ -17,9 +17,9 @@ constexpr std::uint64_t kShortestIntervalNs = 1'000'000;
 
 // Options whose value is the next argument.
 constexpr std::string_view kWithValue[] = {
-    "-o",         "--output",  "--trace",   "--on-full",      "--ring-size", "--tree-size",
-    "--interval", "--include", "--exclude", "--max-depth",    "--max-overhead",
-    "--follow",   "--serve-fd", "--serve-name"};
+    "-o",         "--output",    "--trace",   "--on-full",   "--ring-size",    "--tree-size",
+    "--interval", "--include",   "--exclude", "--max-depth", "--max-overhead", "--follow",
+    "--serve-fd", "--serve-name"};
 
 // Where PROGRAM stands: the first argument that is no option. Everything from there on is its own.
 int find_program(int argc, char** argv) {
@@ -61,7 +61,8 @@ Result<collector::Follow> parse_follow(std::string_view text) {
   if (text == "tree" || text == "main") {
     return text == "tree" ? collector::Follow::kTree : collector::Follow::kMain;
   }
-  return Error{ErrorKind::kUsage, "bad --follow value '" + std::string(text) + "': expected tree or main"};
+  return Error{ErrorKind::kUsage,
+               "bad --follow value '" + std::string(text) + "': expected tree or main"};
 }
 
 void add_recording_options(CLI::App& app, collector::CollectorOptions& session) {
@@ -79,9 +80,8 @@ void add_recording_options(CLI::App& app, collector::CollectorOptions& session) 
              "Ring of each thread", "SIZE");
   add_parsed(app, "--tree-size", "SPYGLASS_TREE_SIZE", session.tree_bytes, collector::parse_size,
              "Bound of each thread's call tree (default 16M)", "SIZE");
-  add_parsed(app, "--interval", "SPYGLASS_INTERVAL", session.interval_ns,
-             collector::parse_duration, "Between snapshots of the counters (default 100ms)",
-             "DURATION");
+  add_parsed(app, "--interval", "SPYGLASS_INTERVAL", session.interval_ns, collector::parse_duration,
+             "Between snapshots of the counters (default 100ms)", "DURATION");
 }
 
 void add_choice_options(CLI::App& app, collector::CollectorOptions& session) {

@@ -18,8 +18,8 @@ struct RunOptions {
   std::string serve_name;
 };
 
-// Nothing when spyglass-run is to exit at once with `exit_code`: help, version or a mistake, which has
-// been printed.
+// Nothing when spyglass-run is to exit at once with `exit_code`: help, version or a mistake, which
+// has been printed.
 std::optional<RunOptions> read_run_options(int argc, char** argv, int& exit_code);
 
 }  // namespace spyglass

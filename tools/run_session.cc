@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::uint64_t kRingBytes = 256U << 10U;
 constexpr std::uint64_t kRingBytesForEveryCall = 1U << 20U;
-constexpr std::uint64_t kManySpansBelowNs = 1000;     // such a threshold lets much through
+constexpr std::uint64_t kManySpansBelowNs = 1000;  // such a threshold lets much through
 constexpr std::uint64_t kThreadClockIntervalNs = 200'000;
 
 format::SessionInfo describe(const collector::CollectorOptions& session,
@@ -75,17 +75,14 @@ collector::ArenaSizes arena_sizes(const collector::CollectorOptions& session) {
 
 }  // namespace
 
-Result<std::unique_ptr<RunSession>> RunSession::open(const RunOptions& options,
-                                                     const format::ClockSample& begin,
-                                                     collector::SessionSocket socket,
-                                                     std::uint32_t pid,
-                                                     const std::vector<std::string>& command,
-                                                     const sigset_t& handled_signals) {
+Result<std::unique_ptr<RunSession>> RunSession::open(
+    const RunOptions& options, const format::ClockSample& begin, collector::SessionSocket socket,
+    std::uint32_t pid, const std::vector<std::string>& command, const sigset_t& handled_signals) {
   const std::uint64_t rate = collector::calibrate_clock(begin);
   const format::SessionInfo info = describe(options.session, command, rate);
   const std::string path = collector::expand_output_name(
-      options.session.output,
-      {command.empty() ? "" : command.front(), pid, info.host, info.start.unix_ns / 1'000'000'000U});
+      options.session.output, {command.empty() ? "" : command.front(), pid, info.host,
+                               info.start.unix_ns / 1'000'000'000U});
   Result<collector::SgzWriter> writer =
       collector::SgzWriter::create(path, options.session.force, info.start.unix_ns);
   if (!writer) {

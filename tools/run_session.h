@@ -20,12 +20,9 @@ namespace spyglass {
 class RunSession {
  public:
   // `begin`: when we began; `socket` listens already; `pid` and `command` are the program's.
-  static Result<std::unique_ptr<RunSession>> open(const RunOptions& options,
-                                                  const format::ClockSample& begin,
-                                                  collector::SessionSocket socket,
-                                                  std::uint32_t pid,
-                                                  const std::vector<std::string>& command,
-                                                  const sigset_t& handled_signals);
+  static Result<std::unique_ptr<RunSession>> open(
+      const RunOptions& options, const format::ClockSample& begin, collector::SessionSocket socket,
+      std::uint32_t pid, const std::vector<std::string>& command, const sigset_t& handled_signals);
 
   collector::Collector& collector() { return *collector_; }
   collector::Supervisor& supervisor() { return *supervisor_; }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// spyglass-run - runs a program and records it. Exits as the program does; 125 for failures of its own,
-// 126 when the program may not be run, 127 when there is none.
+// spyglass-run - runs a program and records it. Exits as the program does; 125 for failures of its
+// own, 126 when the program may not be run, 127 when there is none.
 #include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -42,7 +42,8 @@ int complain(const std::string& what, int exit_code = kOwnFailure) {
   return exit_code;
 }
 
-// SPYGLASS_LIBRARY, else where it stands relative to this program, built or installed. Empty: missing.
+// SPYGLASS_LIBRARY, else where it stands relative to this program, built or installed. Empty:
+// missing.
 std::string library_path() {
   if (const char* given = ::secure_getenv("SPYGLASS_LIBRARY")) {
     return given;
@@ -194,9 +195,9 @@ int run_program(const RunOptions& options, const format::ClockSample& begin) {
   if (!child) {
     return complain(child.error().what);
   }
-  auto session = RunSession::open(options, begin, std::move(*socket),
-                                  static_cast<std::uint32_t>(child->pid()), options.command,
-                                  inherited.handled_signals());
+  auto session =
+      RunSession::open(options, begin, std::move(*socket), static_cast<std::uint32_t>(child->pid()),
+                       options.command, inherited.handled_signals());
   if (!session) {
     return complain(session.error().what);
   }
@@ -222,7 +223,8 @@ int run_program(const RunOptions& options, const format::ClockSample& begin) {
   return exit_like(running.supervisor().child_status().value_or(0));
 }
 
-// Started by the library in a program that runs on its own: no child, no word unless something fails.
+// Started by the library in a program that runs on its own: no child, no word unless something
+// fails.
 int serve(const RunOptions& options, const format::ClockSample& begin) {
   collector::UniqueFd connection(options.serve_fd);
   ::fcntl(options.serve_fd, F_SETFD, FD_CLOEXEC);

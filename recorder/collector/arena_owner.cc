@@ -60,8 +60,8 @@ ArenaGeometry arena_geometry(const ArenaSizes& sizes) {
       std::clamp<std::uint64_t>(round_up(sizes.tree_bytes, kPage) / 64, 64, kNodeCellLimit));
 
   geometry.processes_offset = round_up(sizeof(ArenaHeader), kPage);
-  geometry.heap_offset = round_up(
-      geometry.processes_offset + sizes.process_count * sizeof(ProcessSlot), kHugeRegion);
+  geometry.heap_offset =
+      round_up(geometry.processes_offset + sizes.process_count * sizeof(ProcessSlot), kHugeRegion);
   geometry.heap_bytes = round_up(sizes.heap_bytes, kPage);
   geometry.lanes_offset = round_up(geometry.heap_offset + geometry.heap_bytes, kHugeRegion);
 
@@ -72,8 +72,8 @@ ArenaGeometry arena_geometry(const ArenaSizes& sizes) {
   geometry.stack_entries =
       static_cast<std::uint32_t>(geometry.lane_header_offset / sizeof(format::Entry));
   geometry.lane_lookup_offset = geometry.lane_header_offset + round_up(sizeof(Lane), kPage);
-  geometry.lane_ring_offset =
-      geometry.lane_lookup_offset + round_up(geometry.lookup_entries * sizeof(std::uint32_t), kPage);
+  geometry.lane_ring_offset = geometry.lane_lookup_offset +
+                              round_up(geometry.lookup_entries * sizeof(std::uint32_t), kPage);
   geometry.lane_cells_offset = geometry.lane_ring_offset + ring_bytes;
   geometry.lane_bytes =
       round_up(geometry.lane_cells_offset + std::uint64_t{geometry.cell_count} * 64, kHugeRegion);
@@ -180,7 +180,8 @@ std::uint64_t Arena::allocate_heap(std::uint64_t bytes) const {
   std::atomic<std::uint64_t>& used = header().heap_used_bytes;
   std::uint64_t offset = used.load();
   do {
-    if (offset > geometry_.heap_bytes || bytes > geometry_.heap_bytes - offset || offset % 64 != 0) {
+    if (offset > geometry_.heap_bytes || bytes > geometry_.heap_bytes - offset ||
+        offset % 64 != 0) {
       return 0;
     }
   } while (!used.compare_exchange_weak(offset, offset + bytes));

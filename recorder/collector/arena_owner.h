@@ -58,7 +58,7 @@ class Arena {
   format::Lane& lane(std::uint32_t index) const;
   format::ProcessSlot& process(std::uint32_t index) const;
 
-  std::uint64_t* ring(std::uint32_t lane) const;  // two words for each of ring_records
+  std::uint64_t* ring(std::uint32_t lane) const;         // two words for each of ring_records
   const format::Entry* stack(std::uint32_t lane) const;  // stack_entries; the last is the outermost
   // 64 bytes at `cell`, or null; `cells` of them are needed.
   std::byte* cell(std::uint32_t lane, std::uint32_t index, std::uint32_t cells) const;

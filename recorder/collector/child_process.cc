@@ -39,8 +39,8 @@ std::vector<char*> pointers_to(const std::vector<std::string>& strings) {
 
 InheritedState::InheritedState() {
   sigemptyset(&handled_);
-  for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH, SIGCONT,
-                           SIGTSTP, SIGCHLD}) {
+  for (const int number :
+       {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH, SIGCONT, SIGTSTP, SIGCHLD}) {
     sigaddset(&handled_, number);
   }
   ::sigprocmask(SIG_BLOCK, &handled_, &mask_);
@@ -70,8 +70,7 @@ Result<ChildProcess> ChildProcess::fork(const std::vector<std::string>& command,
   const std::vector<char*> variables = pointers_to(environment);
   std::array<int, 2> go = {-1, -1};
   std::array<int, 2> failure = {-1, -1};
-  const bool piped =
-      ::pipe2(go.data(), O_CLOEXEC) == 0 && ::pipe2(failure.data(), O_CLOEXEC) == 0;
+  const bool piped = ::pipe2(go.data(), O_CLOEXEC) == 0 && ::pipe2(failure.data(), O_CLOEXEC) == 0;
   UniqueFd go_read(go[0]);
   UniqueFd go_write(go[1]);
   UniqueFd failure_read(failure[0]);
@@ -82,7 +81,8 @@ Result<ChildProcess> ChildProcess::fork(const std::vector<std::string>& command,
     become_program(arguments.data(), variables.data(), state, go_read.get(), failure_write.get());
   }
   if (pid < 0) {
-    return Error{ErrorKind::kSystem, std::string("cannot start a process: ") + std::strerror(errno)};
+    return Error{ErrorKind::kSystem,
+                 std::string("cannot start a process: ") + std::strerror(errno)};
   }
   return ChildProcess(pid, std::move(go_write), std::move(failure_read));
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// child_process.h - starts the program with what it would have had without us: stdio, process group,
-// terminal, signal mask, dispositions, limits.
+// child_process.h - starts the program with what it would have had without us: stdio, process
+// group, terminal, signal mask, dispositions, limits.
 //
 //   Where    spyglass-run's main thread, before it has another.
 #pragma once

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // clock_calibration.h - the session's clock: what a tick is in nanoseconds.
 //
-// The processor's statement is taken if it makes one, else the clocks are compared over the time since
-// `begin`, at least 2 ms: that is within 60 ppm. The kernel's own factors, in the control page of a perf
-// event, would cost more: the system's first event takes 10 ms to open. Readers know better in the end,
-// from the samples at both ends of the session.
+// The processor's statement is taken if it makes one, else the clocks are compared over the time
+// since `begin`, at least 2 ms: that is within 60 ppm. The kernel's own factors, in the control
+// page of a perf event, would cost more: the system's first event takes 10 ms to open. Readers know
+// better in the end, from the samples at both ends of the session.
 //
 //   Where    collector.
 #pragma once

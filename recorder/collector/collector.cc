@@ -17,9 +17,7 @@ constexpr std::uint64_t kSecondNs = 1'000'000'000;
 // Long enough for a child of a process that is gone to say whose child it is.
 constexpr std::uint64_t kSlotRestNs = 1'000'000'000;
 
-bool exists(std::uint32_t pid) {
-  return ::kill(static_cast<pid_t>(pid), 0) == 0 || errno != ESRCH;
-}
+bool exists(std::uint32_t pid) { return ::kill(static_cast<pid_t>(pid), 0) == 0 || errno != ESRCH; }
 
 }  // namespace
 
@@ -172,8 +170,7 @@ void Collector::take_in_processes() {
   }
   if (filter_.active()) {
     for (const ProcessEntry* entry : processes_.live()) {
-      const auto newest =
-          arena_.process(entry->slot).newest_module.load(std::memory_order_acquire);
+      const auto newest = arena_.process(entry->slot).newest_module.load(std::memory_order_acquire);
       modules_.answer_filters(newest, entry->executable);
     }
   }
@@ -189,11 +186,12 @@ void Collector::poll_unwatched(std::uint64_t now_ticks) {
   });
 }
 
-// The processes in question ended before the pass over the lanes began, so all their lanes are known.
+// The processes in question ended before the pass over the lanes began, so all their lanes are
+// known.
 void Collector::end_processes() {
   for (const auto& [entry, end] : std::exchange(due_ends_, {})) {
     if (entry->live) {
-      lanes_.close_process(*entry, end.ticks);
+      lanes_.close_process(*entry, processes_.end_ticks(*entry, end));
       processes_.end(*entry, end);
       live_processes_ -= 1;
     }

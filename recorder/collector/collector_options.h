@@ -16,8 +16,8 @@ inline constexpr std::uint64_t kSpansOff = ~std::uint64_t{0};  // span threshold
 enum class Follow { kTree, kMain };
 
 struct CollectorOptions {
-  std::string output;  // pattern of output_name.h; empty: the default name
-  bool force = false;  // replace an existing file
+  std::string output;                        // pattern of output_name.h; empty: the default name
+  bool force = false;                        // replace an existing file
   std::uint64_t span_threshold_ns = 10'000;  // 0: every call; kSpansOff: none
   format::OnFull on_full = format::OnFull::kDropNewest;
   std::uint64_t ring_bytes = 0;  // per thread; 0: by threshold

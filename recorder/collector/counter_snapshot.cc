@@ -159,8 +159,7 @@ void CounterSnapshot::take_open_calls(LaneView& view, std::uint64_t ticks, bool 
     }
   }
   if (!any && !view.open_calls_empty) {
-    recording_.add(
-        format::OpenCall{view.thread.id, format::kRootNode, ticks, ticks, false, final});
+    recording_.add(format::OpenCall{view.thread.id, format::kRootNode, ticks, ticks, false, final});
   }
   view.open_calls_empty = !any;
 }

@@ -28,8 +28,8 @@ class CounterSnapshot {
   // Adds a row for each node that counted something since the last call.
   void take_counters(LaneView& view);
 
-  // Adds the calls that are open at `ticks`. A lane whose last open call has ended is told by one call
-  // of the root that begins at `ticks`.
+  // Adds the calls that are open at `ticks`. A lane whose last open call has ended is told by one
+  // call of the root that begins at `ticks`.
   void take_open_calls(LaneView& view, std::uint64_t ticks, bool final);
 
  private:

@@ -102,8 +102,7 @@ FoundProgram find_program(const std::string& name, const char* search_path) {
   while (!name.empty()) {
     const std::size_t colon = rest.find(':');
     const std::string_view directory = rest.substr(0, colon);
-    const std::string candidate =
-        directory.empty() ? name : std::string(directory) + "/" + name;
+    const std::string candidate = directory.empty() ? name : std::string(directory) + "/" + name;
     exists = false;
     if (is_runnable_file(candidate, exists)) {
       return {candidate, true};

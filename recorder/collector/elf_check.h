@@ -10,10 +10,10 @@ namespace spyglass::collector {
 
 enum class ProgramKind {
   kRecordable,
-  kStatic,     // no dynamic loader: nothing can be put into it
-  kForeign,    // 32-bit or another machine
-  kSetuid,     // the loader ignores LD_PRELOAD
-  kUnknown,    // could not be read
+  kStatic,   // no dynamic loader: nothing can be put into it
+  kForeign,  // 32-bit or another machine
+  kSetuid,   // the loader ignores LD_PRELOAD
+  kUnknown,  // could not be read
 };
 
 struct FoundProgram {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// embed_symbols.h - names of the functions that a recording mentions, so that it can be read elsewhere.
+// embed_symbols.h - names of the functions that a recording mentions, so that it can be read
+// elsewhere.
 #pragma once
 
 #include <vector>

@@ -12,14 +12,12 @@ namespace {
 
 using format::RingKind;
 
-constexpr std::uint64_t kBatch = 4096;             // records between two looks at the owner
+constexpr std::uint64_t kBatch = 4096;  // records between two looks at the owner
 constexpr std::size_t kSpansPerBlock = 1U << 16U;
 constexpr std::uint64_t kClockSlackTicks = 1U << 24U;  // processors' counters may differ a little
 constexpr std::uint64_t kNodeAndDuration = (std::uint64_t{1} << format::kRingKindShift) - 1;
 
-std::uint64_t lap_bit(std::uint64_t position, unsigned shift) {
-  return (position >> shift) << 63U;
-}
+std::uint64_t lap_bit(std::uint64_t position, unsigned shift) { return (position >> shift) << 63U; }
 
 std::uint64_t load(const std::uint64_t& word) { return __atomic_load_n(&word, __ATOMIC_ACQUIRE); }
 
@@ -64,7 +62,9 @@ std::uint64_t LaneDrain::take(LaneView& view, const std::uint64_t* records, std:
   const auto word1_at = [&](std::uint64_t position) {
     return load(records[2 * (position & mask) + 1]) ^ lap_bit(position, shift);
   };
-  const auto word0_at = [&](std::uint64_t position) { return load(records[2 * (position & mask)]); };
+  const auto word0_at = [&](std::uint64_t position) {
+    return load(records[2 * (position & mask)]);
+  };
   for (std::uint64_t position = first; position != end; ++position) {
     const std::uint64_t word1 = word1_at(position);
     if (word1 <= kNodeAndDuration && word1 != 0) {  // written in this lap, kSpan
@@ -94,8 +94,8 @@ std::uint64_t LaneDrain::take(LaneView& view, const std::uint64_t* records, std:
   return end;
 }
 
-// A record that its dead owner never wrote gets this lap's parity, so that the lane's next owner's lap
-// starts from a stale one.
+// A record that its dead owner never wrote gets this lap's parity, so that the lane's next owner's
+// lap starts from a stale one.
 void LaneDrain::mend(const LaneView& view, std::uint64_t position) {
   const std::uint64_t size = arena_.geometry().ring_records;
   std::uint64_t* word = arena_.ring(view.index) + 2 * (position & (size - 1)) + 1;
@@ -105,7 +105,8 @@ void LaneDrain::mend(const LaneView& view, std::uint64_t position) {
 
 void LaneDrain::publish_tail(LaneView& view) {
   format::Lane& lane = arena_.lane(view.index);
-  // Sequentially consistent with the owner's store of writer_waiting: one of the two sees the other.
+  // Sequentially consistent with the owner's store of writer_waiting: one of the two sees the
+  // other.
   lane.ring_tail.store(view.tail, std::memory_order_seq_cst);
   if (on_full_ == format::OnFull::kBlock) {
     lane.drain_epoch.fetch_add(1, std::memory_order_seq_cst);
@@ -115,8 +116,8 @@ void LaneDrain::publish_tail(LaneView& view) {
   }
 }
 
-// OnFull::kDropOldest: the owner never stops, so records count only if they are still there after they
-// were copied.
+// OnFull::kDropOldest: the owner never stops, so records count only if they are still there after
+// they were copied.
 std::uint64_t LaneDrain::take_overwritable(LaneView& view, std::uint64_t head, bool final) {
   const std::uint64_t size = arena_.geometry().ring_records;
   const std::uint64_t* ring = arena_.ring(view.index);
@@ -131,7 +132,8 @@ std::uint64_t LaneDrain::take_overwritable(LaneView& view, std::uint64_t head, b
   copied_.resize(2 * kBatch);
   for (std::uint64_t position = view.tail; position != end; ++position) {
     for (const std::uint64_t word : {0U, 1U}) {
-      copied_[2 * (position & (kBatch - 1)) + word] = load(ring[2 * (position & (size - 1)) + word]);
+      copied_[2 * (position & (kBatch - 1)) + word] =
+          load(ring[2 * (position & (size - 1)) + word]);
     }
   }
   const std::uint64_t head_after =
@@ -142,8 +144,7 @@ std::uint64_t LaneDrain::take_overwritable(LaneView& view, std::uint64_t head, b
 
 std::uint64_t LaneDrain::drain(LaneView& view, bool final) {
   const std::uint64_t size = arena_.geometry().ring_records;
-  const std::uint64_t head =
-      __atomic_load_n(&arena_.lane(view.index).ring_head, __ATOMIC_ACQUIRE);
+  const std::uint64_t head = __atomic_load_n(&arena_.lane(view.index).ring_head, __ATOMIC_ACQUIRE);
   const bool overwritable = on_full_ == format::OnFull::kDropOldest;
   if (head <= view.tail || (!overwritable && head - view.tail > size)) {
     return 0;  // nothing, or scribbled over

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // lane_drain.h - span records from a lane's ring to the recording.
 //
-// Guarantees: each committed record is taken exactly once, or counted (overwritten, damaged). A record
-// that was reserved but never written is waited for while its thread lives and skipped when it is dead.
+// Guarantees: each committed record is taken exactly once, or counted (overwritten, damaged). A
+// record that was reserved but never written is waited for while its thread lives and skipped when
+// it is dead.
 //
 //   Where    collector thread.
 //   Errors   the ring is untrusted: lap parity, node, times are checked; each word is read once.
@@ -46,7 +47,7 @@ class LaneDrain {
   std::uint64_t session_start_ticks_;
   std::uint64_t latest_ticks_ = 0;  // no call can have ended after this
   std::uint64_t waiting_spans_ = 0;
-  bool busy_ = false;               // rings fill faster than the best compression is worth
+  bool busy_ = false;  // rings fill faster than the best compression is worth
   std::vector<std::uint64_t> copied_;
 };
 

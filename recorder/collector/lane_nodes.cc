@@ -27,7 +27,8 @@ std::uint32_t LaneNodes::identify(LaneView& view, const Node& node, std::uint32_
 }
 
 std::uint32_t LaneNodes::resolve(LaneView& view, std::uint32_t cell) {
-  // A parent is created before its children, so cells only fall on the way up: no cycle can hold us.
+  // A parent is created before its children, so cells only fall on the way up: no cycle can hold
+  // us.
   path_.clear();
   std::uint32_t known = 0;
   for (std::uint32_t at = cell; known == 0;) {
@@ -86,8 +87,8 @@ void LaneNodes::take_new(LaneView& view) {
   view.newest_seen = newest;
   for (auto at = fresh_.rbegin(); at != fresh_.rend(); ++at) {
     const std::uint32_t id = find(view, *at);
-    const bool again = *at < view.cell_nodes.size() &&
-                       (view.cell_nodes[*at] & LaneView::kCounted) != 0;
+    const bool again =
+        *at < view.cell_nodes.size() && (view.cell_nodes[*at] & LaneView::kCounted) != 0;
     if (id == 0 || again || *at >= view.cell_nodes.size()) {
       continue;
     }

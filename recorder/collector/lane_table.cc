@@ -58,9 +58,8 @@ void LaneTable::take_in(std::uint32_t index) {
   view.tail = lane.ring_tail.load(std::memory_order_relaxed);
   const std::uint32_t tid = peek(lane.tid);
   const bool same_namespace = peek(arena_.process(process->slot).pid) == process->outer_pid;
-  view.outer_tid = same_namespace || process->outer_pid == 0
-                       ? tid
-                       : find_outer_tid(process->outer_pid, tid);
+  view.outer_tid =
+      same_namespace || process->outer_pid == 0 ? tid : find_outer_tid(process->outer_pid, tid);
   view.thread.id = next_thread_++;
   view.thread.process = process->record.id;
   view.thread.tid = view.outer_tid != 0 ? view.outer_tid : tid;
@@ -117,9 +116,8 @@ bool LaneTable::is_gone(LaneView& view) const {
 
 bool LaneTable::open_calls_due(const LaneView& view, std::uint64_t now_ticks) const {
   const Lane& lane = arena_.lane(view.index);
-  const std::uint64_t depth_bytes =
-      peek(lane.cells) - arena_.geometry().lane_cells_offset +
-      arena_.geometry().lane_header_offset - peek(lane.top);
+  const std::uint64_t depth_bytes = peek(lane.cells) - arena_.geometry().lane_cells_offset +
+                                    arena_.geometry().lane_header_offset - peek(lane.top);
   return depth_bytes < kDeepStackBytes ||
          now_ticks - view.open_calls_ticks > ticks_of_ns(kSecondNs, ns_per_tick_q60_);
 }
@@ -206,8 +204,7 @@ std::uint64_t LaneTable::cpu_ns(const LaneView& view, std::uint64_t end_ticks) c
   if (view.cpu_reading_ticks == 0) {
     return wall_ns - off_ns;
   }
-  const std::uint64_t read_ns =
-      view.cpu_reading_ns - std::min(view.cpu_reading_ns, birth_cpu_ns);
+  const std::uint64_t read_ns = view.cpu_reading_ns - std::min(view.cpu_reading_ns, birth_cpu_ns);
   const std::uint64_t since_ns = ns(end_ticks - std::min(end_ticks, view.cpu_reading_ticks));
   return std::clamp(wall_ns - off_ns, read_ns, read_ns + since_ns);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// lane_table.h - the lanes in use: taken in when a thread begins, drained, looked at, closed when the
-// thread is gone.
+// lane_table.h - the lanes in use: taken in when a thread begins, drained, looked at, closed when
+// the thread is gone.
 //
 //   Where    collector thread.
 //   Memory   one LaneView for each lane that a thread owns.

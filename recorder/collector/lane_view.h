@@ -23,7 +23,8 @@ struct CountedNode {
   std::uint64_t off_cpu_ticks = 0;
   std::array<std::uint64_t, 4> extension = {};  // untimed, fold_in calls and ticks, fold_out
   std::int64_t histogram_debt = 0;  // calls handed on whose histogram count was not there yet
-  std::array<std::uint32_t, format::kHistogramGroups> groups = {};  // place in LaneView::buckets + 1
+  std::array<std::uint32_t, format::kHistogramGroups> groups =
+      {};  // place in LaneView::buckets + 1
 };
 
 using BucketGroup = std::array<std::uint32_t, format::kBucketsPerGroup>;
@@ -54,12 +55,13 @@ struct LaneView {
 
   // Tree.
   static constexpr std::uint32_t kCounted = 1U << 31U;
-  std::vector<std::uint32_t> cell_nodes;  // by cell: session-wide id, kCounted if in `counted`; 0: new
+  std::vector<std::uint32_t>
+      cell_nodes;  // by cell: session-wide id, kCounted if in `counted`; 0: new
   std::vector<CountedNode> counted;
   std::vector<BucketGroup> buckets;
   std::uint32_t newest_seen = 0;
   LaneActivity activity;
-  bool active = false;            // since the last second's look
+  bool active = false;              // since the last second's look
   std::uint64_t off_cpu_ticks = 0;  // of all nodes
 
   // Live CPU time.

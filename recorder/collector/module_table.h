@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// module_table.h - the module records that targets leave in the session heap, and the answers to their
-// filter requests.
+// module_table.h - the module records that targets leave in the session heap, and the answers to
+// their filter requests.
 //
 //   Where    collector thread.
 //   Errors   a record that makes no sense is module 0.
@@ -19,7 +19,7 @@ namespace spyglass::collector {
 class ModuleTable {
  public:
   struct Module {
-    std::uint32_t id = 0;    // session-wide; 0: belongs to no file
+    std::uint32_t id = 0;  // session-wide; 0: belongs to no file
     std::uint64_t bias = 0;
   };
 
@@ -29,7 +29,8 @@ class ModuleTable {
   // The module of a heap reference; `executable` is the path of a record without a name.
   Module find(std::uint32_t reference, const std::string& executable);
 
-  // Answers what a process with `newest` as its newest module may be waiting for. Requires: filters.
+  // Answers what a process with `newest` as its newest module may be waiting for. Requires:
+  // filters.
   void answer_filters(std::uint32_t newest, const std::string& executable);
 
  private:

@@ -65,8 +65,8 @@ std::vector<NameFilter::Pattern> NameFilter::read(const std::vector<std::string>
     if (text.starts_with(kModulePrefix)) {
       patterns.push_back({text.substr(kModulePrefix.size()), true});
     } else {
-      const bool has_slash = text.find('/') != std::string::npos &&
-                             text.find("operator/") == std::string::npos;
+      const bool has_slash =
+          text.find('/') != std::string::npos && text.find("operator/") == std::string::npos;
       patterns.push_back({text, has_slash || text.find(".so") != std::string::npos});
     }
   }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // name_filter.h - --include and --exclude as address ranges of one module.
 //
-// A pattern with '/' or '.so', or that begins with "module:", names modules (path or last component);
-// any other names functions: by demangled name, by short name without parameters or by symbol. With
-// include patterns, what matches none of them is excluded; exclude patterns come on top.
+// A pattern with '/' or '.so', or that begins with "module:", names modules (path or last
+// component); any other names functions: by demangled name, by short name without parameters or by
+// symbol. With include patterns, what matches none of them is excluded; exclude patterns come on
+// top.
 #pragma once
 
 #include <span>
@@ -20,7 +21,8 @@ class NameFilter {
   NameFilter(const std::vector<std::string>& include, const std::vector<std::string>& exclude);
 
   bool active() const { return !include_.empty() || !exclude_.empty(); }
-  // What leaves no trace, ascending and apart. `functions` is empty if the module could not be read.
+  // What leaves no trace, ascending and apart. `functions` is empty if the module could not be
+  // read.
   std::vector<format::FilterRange> excluded(const std::string& module_path,
                                             std::span<const FunctionRange> functions) const;
 

@@ -38,7 +38,8 @@ bool write_rest(SgzWriter& writer, format::BlockKind kind, const std::vector<Rec
 
 NodeInterner::NodeInterner() { nodes_.push_back({format::kRootNode, 0, 0}); }
 
-std::uint32_t NodeInterner::module(const std::string& path, std::span<const std::uint8_t> build_id) {
+std::uint32_t NodeInterner::module(const std::string& path,
+                                   std::span<const std::uint8_t> build_id) {
   std::string key = path;
   key.push_back('\0');
   key.append(build_id.begin(), build_id.end());
@@ -51,8 +52,8 @@ std::uint32_t NodeInterner::module(const std::string& path, std::span<const std:
 }
 
 std::uint32_t NodeInterner::site(std::uint32_t module, std::uint64_t offset) {
-  const auto [place, added] = site_ids_.try_emplace(SiteKey{module, offset},
-                                                    static_cast<std::uint32_t>(sites_.size() + 1));
+  const auto [place, added] =
+      site_ids_.try_emplace(SiteKey{module, offset}, static_cast<std::uint32_t>(sites_.size() + 1));
   if (added) {
     sites_.push_back({place->second, module, offset});
   }

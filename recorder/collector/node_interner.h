@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// node_interner.h - session-wide ids of modules, sites and nodes, whichever process, thread and address
-// they came from.
+// node_interner.h - session-wide ids of modules, sites and nodes, whichever process, thread and
+// address they came from.
 //
 //   Where    collector.
 //   Threads  one at a time.

@@ -20,7 +20,8 @@ Error unreadable(std::string_view what, std::string_view text, std::string_view 
                                       "': expected " + std::string(expected)};
 }
 
-// A number and what follows it; false if there is no non-negative number or the product does not fit.
+// A number and what follows it; false if there is no non-negative number or the product does not
+// fit.
 template <std::size_t kCount>
 bool scale(std::string_view text, const std::array<Unit64, kCount>& units, std::uint64_t& value) {
   double number = 0;
@@ -42,7 +43,8 @@ bool scale(std::string_view text, const std::array<Unit64, kCount>& units, std::
 }  // namespace
 
 Result<std::uint64_t> parse_duration(std::string_view text) {
-  static constexpr std::array<Unit64, 4> kUnits = {{{"ns", 1}, {"us", 1e3}, {"ms", 1e6}, {"s", 1e9}}};
+  static constexpr std::array<Unit64, 4> kUnits = {
+      {{"ns", 1}, {"us", 1e3}, {"ms", 1e6}, {"s", 1e9}}};
   std::uint64_t value = 0;
   if (text == "0" || scale(text, kUnits, value)) {
     return value;
@@ -58,7 +60,8 @@ Result<std::uint64_t> parse_span_threshold(std::string_view text) {
     return kSpansOff;
   }
   Result<std::uint64_t> duration = parse_duration(text);
-  return duration ? duration : unreadable("--trace value", text, "all, off or a duration like 10us");
+  return duration ? duration
+                  : unreadable("--trace value", text, "all, off or a duration like 10us");
 }
 
 Result<std::uint64_t> parse_size(std::string_view text) {

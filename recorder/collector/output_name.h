@@ -14,8 +14,8 @@ struct OutputNameParts {
   std::uint64_t unix_seconds = 0;
 };
 
-// Replaces %p (pid), %e (program), %h (host), %t (time) and %%; leaves any other % as it is. An empty
-// pattern means "%e.%p.sgz".
+// Replaces %p (pid), %e (program), %h (host), %t (time) and %%; leaves any other % as it is. An
+// empty pattern means "%e.%p.sgz".
 std::string expand_output_name(const std::string& pattern, const OutputNameParts& parts);
 
 }  // namespace spyglass::collector

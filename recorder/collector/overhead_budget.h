@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// overhead_budget.h - --max-overhead: takes the timing off short functions that are called too often.
+// overhead_budget.h - --max-overhead: takes the timing off short functions that are called too
+// often.
 //
-// The cost of hooks is estimated from the calls of a snapshot. While a thread's estimate is over the
-// limit, the nodes with the most calls and a mean below a microsecond are demoted: their calls are
-// still counted, but timed only once in a while.
+// The cost of hooks is estimated from the calls of a snapshot. While a thread's estimate is over
+// the limit, the nodes with the most calls and a mean below a microsecond are demoted: their calls
+// are still counted, but timed only once in a while.
 //
 //   Where    collector thread.
 #pragma once

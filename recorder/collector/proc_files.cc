@@ -109,8 +109,7 @@ std::vector<std::string> read_command(std::uint32_t pid) {
 
 std::string read_executable(std::uint32_t pid) {
   std::array<char, 4096> target = {};
-  const ssize_t bytes =
-      ::readlink(proc_path(pid, "exe").c_str(), target.data(), target.size());
+  const ssize_t bytes = ::readlink(proc_path(pid, "exe").c_str(), target.data(), target.size());
   return bytes > 0 ? std::string(target.data(), static_cast<std::size_t>(bytes)) : "";
 }
 
@@ -155,8 +154,8 @@ std::uint32_t find_outer_pid(std::uint32_t inner_pid, std::uint32_t parent, std:
 std::uint32_t find_outer_tid(std::uint32_t pid, std::uint32_t inner_tid) {
   std::uint32_t found = 0;
   for_each_number(proc_path(pid, "task"), [&](std::uint32_t tid) {
-    const std::optional<ProcStatus> status = parse_status(
-        read_small_file(proc_path(pid, "task/" + std::to_string(tid) + "/status")));
+    const std::optional<ProcStatus> status =
+        parse_status(read_small_file(proc_path(pid, "task/" + std::to_string(tid) + "/status")));
     found = status && status->namespace_pids.back() == inner_tid ? tid : 0;
     return found != 0;
   });

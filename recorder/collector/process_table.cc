@@ -18,7 +18,8 @@ constexpr std::size_t kRememberedEnds = 65536;
 
 ProcessEnd end_from_wait_status(std::optional<int> wait_status, std::uint64_t ticks) {
   if (wait_status && WIFEXITED(*wait_status)) {
-    return {format::ExitKind::kExited, static_cast<std::uint32_t>(WEXITSTATUS(*wait_status)), ticks};
+    return {format::ExitKind::kExited, static_cast<std::uint32_t>(WEXITSTATUS(*wait_status)),
+            ticks};
   }
   if (wait_status && WIFSIGNALED(*wait_status)) {
     return {format::ExitKind::kSignaled, static_cast<std::uint32_t>(WTERMSIG(*wait_status)), ticks};
@@ -118,20 +119,27 @@ std::vector<ProcessEntry*> ProcessTable::live() const {
   return result;
 }
 
+std::uint64_t ProcessTable::end_ticks(const ProcessEntry& entry, const ProcessEnd& end) const {
+  const format::ProcessSlot& process = arena_.process(entry.slot);
+  const std::uint64_t start_ticks = entry.record.start_ticks;
+  const bool said = process.exit_known.load(std::memory_order_acquire) != 0;
+  const std::uint64_t said_ticks = peek(process.exit_ticks);
+  if (said && said_ticks >= start_ticks && said_ticks < end.ticks) {
+    return said_ticks;
+  }
+  return std::max(end.ticks, start_ticks);
+}
+
 void ProcessTable::end(ProcessEntry& entry, const ProcessEnd& end) {
   const format::ProcessSlot& process = arena_.process(entry.slot);
   format::ProcessRecord& record = entry.record;
   record.exit = end.kind;
   record.exit_value = end.value;
-  record.end_ticks = std::max(end.ticks, record.start_ticks);
-  const bool said = process.exit_known.load(std::memory_order_acquire) != 0;
-  if (end.kind == format::ExitKind::kUnknown && said) {
+  record.end_ticks = end_ticks(entry, end);
+  if (end.kind == format::ExitKind::kUnknown &&
+      process.exit_known.load(std::memory_order_acquire) != 0) {
     record.exit = format::ExitKind::kExited;
     record.exit_value = peek(process.exit_status) & 0xffU;
-  }
-  const std::uint64_t said_ticks = peek(process.exit_ticks);
-  if (said && said_ticks >= record.start_ticks && said_ticks < end.ticks) {
-    record.end_ticks = said_ticks;
   }
   recording_.add(record);
   entry.live = false;

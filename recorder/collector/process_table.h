@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// process_table.h - the processes of the session: images that came by exec, children that came by fork.
+// process_table.h - the processes of the session: images that came by exec, children that came by
+// fork.
 //
 //   Where    collector thread.
-//   Memory   an entry lives until a while after its process, because a child names it as its parent.
+//   Memory   an entry lives until a while after its process, because a child names it as its
+//   parent.
 #pragma once
 
 #include <cstdint>
@@ -62,6 +64,10 @@ class ProcessTable {
   std::vector<ProcessEntry*> live() const;
   std::size_t live_count() const { return live_count_; }
   std::uint32_t total_count() const { return next_id_ - 1; }
+
+  // When the process ended: as it said itself if it did, else when its end was seen, which may be
+  // late.
+  std::uint64_t end_ticks(const ProcessEntry& entry, const ProcessEnd& end) const;
 
   // All lanes of the process have been closed. Remembers its slot for a while, then frees it.
   void end(ProcessEntry& entry, const ProcessEnd& end);

@@ -15,8 +15,8 @@
 namespace spyglass::collector {
 namespace {
 
-// From Linux 6.15 on a pidfd tells the exit status also after the process was collected; Debian 12's
-// headers don't know it yet.
+// From Linux 6.15 on a pidfd tells the exit status also after the process was collected; Debian
+// 12's headers don't know it yet.
 struct PidfdInfo {
   std::uint64_t mask;
   std::uint64_t cgroup;

@@ -28,7 +28,8 @@ class ProcessWatch {
   Verdict watch(std::uint32_t pid);
   // Becomes readable when a watched process has ended.
   int fd() const { return epoll_.get(); }
-  // The watched processes that have ended since the last call. Collects those that are our children.
+  // The watched processes that have ended since the last call. Collects those that are our
+  // children.
   std::vector<EndedProcess> take_ended();
   // `pid` was collected by someone else; false if it was not watched (any more).
   bool forget(std::uint32_t pid);

@@ -21,7 +21,9 @@ constexpr std::size_t kPeoplePerBlock = 4096;  // threads or processes
 constexpr std::size_t kSymbolsPerBlock = 8192;
 constexpr std::size_t kManyRows = 1U << 17U;
 
-std::uint64_t end_of(const format::SpanRecord& span) { return span.start_ticks + span.duration_ticks; }
+std::uint64_t end_of(const format::SpanRecord& span) {
+  return span.start_ticks + span.duration_ticks;
+}
 
 void merge_buckets(std::vector<format::BucketCount>& into,
                    const std::vector<format::BucketCount>& from) {
@@ -76,15 +78,14 @@ bool Recording::write_session(const format::SessionInfo& session) {
 
 void Recording::add(format::CounterRow row) { rows_.push_back(std::move(row)); }
 
-void Recording::write_spans(std::uint32_t thread, std::vector<format::SpanRecord>& spans, bool sorted,
-                            format::Codec codec) {
+void Recording::write_spans(std::uint32_t thread, std::vector<format::SpanRecord>& spans,
+                            bool sorted, format::Codec codec) {
   if (spans.empty()) {
     return;
   }
   if (!sorted) {
-    std::stable_sort(spans.begin(), spans.end(), [](const auto& a, const auto& b) {
-      return end_of(a) < end_of(b);
-    });
+    std::stable_sort(spans.begin(), spans.end(),
+                     [](const auto& a, const auto& b) { return end_of(a) < end_of(b); });
   }
   std::uint64_t first_ticks = ~std::uint64_t{0};
   for (const format::SpanRecord& span : spans) {
@@ -127,8 +128,8 @@ bool Recording::write_rows(std::uint64_t now_ticks) {
   std::size_t written = 0;
   bool good = true;
   while (good && written < rows_.size()) {
-    const auto rows = std::span(rows_).subspan(written).first(
-        std::min(kRowsPerBlock, rows_.size() - written));
+    const auto rows =
+        std::span(rows_).subspan(written).first(std::min(kRowsPerBlock, rows_.size() - written));
     raw_.clear();
     format::encode_counters(rows, raw_);
     good = append(BlockKind::kCounters, static_cast<std::uint32_t>(rows.size()), snapshot_ticks_,
@@ -154,7 +155,8 @@ bool Recording::write_open_calls(std::uint64_t now_ticks) {
       std::erase_if(open_calls_, [](const format::OpenCall& call) { return !call.final; });
       return false;
     }
-    open_calls_.erase(open_calls_.begin(), open_calls_.begin() + static_cast<std::ptrdiff_t>(count));
+    open_calls_.erase(open_calls_.begin(),
+                      open_calls_.begin() + static_cast<std::ptrdiff_t>(count));
   }
   return true;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// recording.h - gathers records and writes them as blocks in an order that readers can follow: what is
-// referred to comes first.
+// recording.h - gathers records and writes them as blocks in an order that readers can follow: what
+// is referred to comes first.
 //
 // A failed write loses spans only, which are counted; every other record waits for the next try.
 //

@@ -23,8 +23,8 @@ format::WelcomeStatus judge(const format::Hello& hello, const ucred& peer) {
   if (peer.uid != ::getuid() && peer.uid != 0) {
     return format::WelcomeStatus::kRefused;
   }
-  const bool same = hello.version == format::kArenaVersion &&
-                    hello.layout == format::layout_fingerprint();
+  const bool same =
+      hello.version == format::kArenaVersion && hello.layout == format::layout_fingerprint();
   return same ? format::WelcomeStatus::kWelcome : format::WelcomeStatus::kOtherVersion;
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // session_socket.h - where processes of the session come for the arena.
 //
-// Listens on an abstract SOCK_SEQPACKET name of 128 random bits. The kernel tells who connects; only
-// processes of our own user (or root) are served.
+// Listens on an abstract SOCK_SEQPACKET name of 128 random bits. The kernel tells who connects;
+// only processes of our own user (or root) are served.
 //
 //   Where    collector's main thread.
 //   Errors   a peer that says nonsense is dropped; the session goes on.

@@ -16,9 +16,9 @@
 namespace spyglass::collector {
 namespace {
 
-constexpr std::uint64_t kClosingBytes = 256U << 10U;   // kept for the blocks of the end
+constexpr std::uint64_t kClosingBytes = 256U << 10U;  // kept for the blocks of the end
 constexpr std::uint64_t kReserveStep = 1U << 20U;
-constexpr std::uint64_t kFirstReserve = 32U << 10U;    // enough for a short recording, cheap on tmpfs
+constexpr std::uint64_t kFirstReserve = 32U << 10U;  // enough for a short recording, cheap on tmpfs
 constexpr std::size_t kMaxIndexEntries = format::kMaxRawBytes / sizeof(format::IndexEntry);
 
 std::string why(int error) {
@@ -54,9 +54,8 @@ Result<SgzWriter> SgzWriter::create(const std::string& path, bool replace,
   UniqueFd fd(
       ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, S_IRUSR | S_IWUSR));
   if (!fd) {
-    const std::string reason = errno == EEXIST
-                                   ? "it exists (use --force to replace it)"
-                                   : std::string(std::strerror(errno));
+    const std::string reason = errno == EEXIST ? "it exists (use --force to replace it)"
+                                               : std::string(std::strerror(errno));
     return Error{ErrorKind::kSystem, "cannot create '" + path + "': " + reason};
   }
   ::fchmod(fd.get(), S_IRUSR | S_IWUSR);  // whatever the umask
@@ -141,8 +140,13 @@ bool SgzWriter::append(const BlockContent& content) {
     return false;
   }
   sequence_ += 1;
-  index_.push_back({start, content.first_ticks, content.last_ticks, content.thread, content.records,
-                    content.kind, {}});
+  index_.push_back({start,
+                    content.first_ticks,
+                    content.last_ticks,
+                    content.thread,
+                    content.records,
+                    content.kind,
+                    {}});
   return true;
 }
 

@@ -2,7 +2,8 @@
 // sgz_writer.h - blocks to the file, in order, so that it can be read after every one of them.
 //
 // Guarantees:
-//  - the file exists only if it did not before (or was to be replaced), is 0600 and no symbolic link;
+//  - the file exists only if it did not before (or was to be replaced), is 0600 and no symbolic
+//  link;
 //  - a block is in the file whole or not at all: after a failed write the file is cut back;
 //  - space for the closing blocks is reserved ahead, so a full disk costs spans, not the summary.
 //

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// supervisor.h - the main thread's part of a session: welcomes processes, passes signals on, follows
-// the program's job control, learns how processes end and decides when the session does.
+// supervisor.h - the main thread's part of a session: welcomes processes, passes signals on,
+// follows the program's job control, learns how processes end and decides when the session does.
 //
 //   Where    spyglass-run's main thread.
 //   Errors   a process that can't be welcomed runs unrecorded.
