@@ -21,7 +21,9 @@ constexpr std::size_t kFlushBytes = 64U << 10U;
 std::string json_text(std::string_view text) {
   std::ostringstream out;
   JsonWriter(out).text(text);
-  return out.str();
+  std::string json = out.str();
+  json.resize(json.find_last_not_of('\n') + 1);  // a document ends with one
+  return json;
 }
 
 std::string json_list(const std::vector<std::string>& texts) {

@@ -208,7 +208,6 @@ int info(const std::string& file, bool as_json) {
   const Summary summary = summarize(*reader);
   if (as_json) {
     write_json(file, summary);
-    std::cout << '\n';
   } else {
     write_text(file, summary);
   }

@@ -92,7 +92,6 @@ int verify(const std::string& file, bool as_json) {
   const Verdict verdict = examine(*reader);
   if (as_json) {
     write_json(file, verdict);
-    std::cout << '\n';
   } else {
     write_text(file, verdict);
   }

@@ -62,11 +62,11 @@ bool scan_for_magic(const InputFile& file, std::uint64_t from, std::uint64_t end
 }  // namespace
 
 Result<SgzReader> SgzReader::open(const std::string& path) {
-  return start(InputFile::open(path), "'" + path + "'");
+  return start(InputFile::open(path), "cannot read '" + path + "'");
 }
 
 Result<SgzReader> SgzReader::from_bytes(std::span<const std::uint8_t> bytes) {
-  return start(InputFile::from_bytes(bytes), "memory");
+  return start(InputFile::from_bytes(bytes), "cannot read from memory");
 }
 
 Result<SgzReader> SgzReader::start(Result<InputFile> file, const std::string& name) {
