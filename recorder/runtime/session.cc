@@ -12,6 +12,7 @@
 
 #include "recorder/runtime/bucket_table.h"
 #include "recorder/runtime/clock.h"
+#include "recorder/runtime/cpu_clock.h"
 #include "recorder/runtime/launch_collector.h"
 #include "recorder/runtime/lane.h"
 #include "recorder/runtime/syscalls.h"
@@ -284,6 +285,9 @@ void begin_forked_process() {
 void note_exit(int status) {
   if (g_fork_page.recording == 0) {
     return;
+  }
+  if (format::Lane* lane = t_thread.lane) {
+    sync_cpu_now(lane);  // calls that never return have their time off the CPU up to here
   }
   g_session.process->exit_status = static_cast<std::uint32_t>(status) & 0xffU;
   g_session.process->exit_ticks = ticks();
