@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "analyzer/model/session_clock.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace spyglass::model {
@@ -9,6 +10,9 @@ namespace {
 // Reading two clocks takes some 100 ns; below this the ratio of the samples is the worse one.
 constexpr std::uint64_t kShortSessionNs = 20'000'000;
 constexpr double kPlausibleDifference = 0.01;
+// Of no processor; a damaged recording may claim them.
+constexpr double kFastestTickNs = 1e-3;
+constexpr double kSlowestTickNs = 10;
 
 }  // namespace
 
@@ -17,7 +21,7 @@ SessionClock::SessionClock(const format::SessionInfo& session,
     : start_ticks_(session.start.ticks) {
   const double measured = std::ldexp(static_cast<double>(session.ns_per_tick_q60), -60);
   if (measured > 0) {
-    ns_per_tick_ = measured;
+    ns_per_tick_ = std::clamp(measured, kFastestTickNs, kSlowestTickNs);
   }
   if (!end || end->end.ticks <= session.start.ticks ||
       end->end.monotonic_ns <= session.start.monotonic_ns) {
@@ -28,7 +32,7 @@ SessionClock::SessionClock(const format::SessionInfo& session,
       static_cast<double>(elapsed_ns) / static_cast<double>(end->end.ticks - session.start.ticks);
   const bool plausible = std::abs(sampled / ns_per_tick_ - 1) < kPlausibleDifference;
   if (measured <= 0 || (plausible && elapsed_ns >= kShortSessionNs)) {
-    ns_per_tick_ = sampled;
+    ns_per_tick_ = std::clamp(sampled, kFastestTickNs, kSlowestTickNs);
   }
 }
 
