@@ -89,7 +89,7 @@ void CounterSnapshot::read_buckets(LaneView& view, CountedNode& counted, const N
       if (difference > 0) {
         row.buckets.push_back({bucket, static_cast<std::uint64_t>(difference)});
         seen[place] = now;
-        counted.histogram_debt -= difference;
+        counted.histogram_debt -= static_cast<std::uint64_t>(difference);
       }
     }
   }
@@ -118,7 +118,7 @@ bool CounterSnapshot::read_node(LaneView& view, CountedNode& counted, CounterRow
     row.min_ticks = min_ticks == ~std::uint64_t{0} ? 0 : min_ticks;
     row.max_ticks = peek(node->max_ticks);
   }
-  counted.histogram_debt += static_cast<std::int64_t>(row.calls);
+  counted.histogram_debt += row.calls;
   if (called || counted.histogram_debt != 0) {
     read_buckets(view, counted, *node, row);
   }

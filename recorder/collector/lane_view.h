@@ -22,7 +22,7 @@ struct CountedNode {
   std::uint64_t wall_ticks = 0;
   std::uint64_t off_cpu_ticks = 0;
   std::array<std::uint64_t, 4> extension = {};  // untimed, fold_in calls and ticks, fold_out
-  std::int64_t histogram_debt = 0;  // calls handed on whose histogram count was not there yet
+  std::uint64_t histogram_debt = 0;  // calls handed on whose histogram count was not there yet
   std::array<std::uint32_t, format::kHistogramGroups> groups =
       {};  // place in LaneView::buckets + 1
 };
