@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "recorder/runtime/session.h"
 
+#include <fcntl.h>
 #include <pthread.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include <cstddef>
 #include <cstdlib>
@@ -56,6 +59,37 @@ long connect_to_collector(const char* name) {
     return -1;
   }
   return descriptor;
+}
+
+// Before libc knows the environment (.preinit_array runs then), the kernel's copy of it is asked.
+// `prefix` ends with '='. Returns `value`, or nullptr when there is no such variable or no room for it.
+const char* early_variable(const char* prefix, char* value, std::size_t capacity) {
+  const long file = kernel(SYS_openat, AT_FDCWD, "/proc/self/environ", O_RDONLY | O_CLOEXEC);
+  if (failed(file)) {
+    return nullptr;
+  }
+  const char* found = nullptr;
+  char text[1024];
+  std::size_t matched = 0;
+  std::size_t length = 0;
+  constexpr std::size_t kOther = ~std::size_t{0};  // the current variable is another one
+  long bytes = 0;
+  while (found == nullptr && (bytes = kernel(SYS_read, file, text, sizeof(text))) > 0) {
+    for (long i = 0; i < bytes && found == nullptr; ++i) {
+      const bool in_value = matched != kOther && prefix[matched] == 0;
+      if (in_value && length < capacity) {
+        value[length++] = text[i];
+      }
+      if (text[i] == 0) {
+        found = in_value && value[length - 1] == 0 ? value : nullptr;
+        matched = length = 0;
+      } else if (!in_value && matched != kOther) {
+        matched = text[i] == prefix[matched] ? matched + 1 : kOther;
+      }
+    }
+  }
+  kernel(SYS_close, file);
+  return found;
 }
 
 // Says hello and takes the welcome. Returns the arena's descriptor or -1.
@@ -242,7 +276,15 @@ void start_session() {
   if (!g_session.state.compare_exchange_strong(unknown, SessionState::kStarting)) {
     return;
   }
+  char early_name[sizeof(sockaddr_un::sun_path)];
   const char* name = secure_getenv("SPYGLASS_SESSION");
+  if (environ == nullptr && getauxval(AT_SECURE) == 0) {
+    name = early_variable("SPYGLASS_SESSION=", early_name, sizeof(early_name));
+    if (name == nullptr) {
+      g_session.state.store(SessionState::kUnknown);  // ask again when libc can answer
+      return;
+    }
+  }
   long descriptor = -1;
   if (name != nullptr) {
     descriptor = connect_to_collector(name);
