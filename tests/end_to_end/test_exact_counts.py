@@ -29,7 +29,8 @@ class ExactCounts(EndToEndTest):
         for case in DETERMINISTIC:
             with self.subTest(" ".join(case)):
                 recorded = self.assert_exact_counts([program(case[0]), *case[1:]])
-                self.assertEqual(recorded.lost(), [])
+                # A hundred thousand long calls that return at once are more spans than a ring holds.
+                self.assertEqual([loss for loss in recorded.lost() if loss["kind"] != "spans"], [])
 
     def test_calls_equal_with_a_tiny_ring(self):
         for policy in ["drop-newest", "drop-oldest", "block"]:
