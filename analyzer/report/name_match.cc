@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "analyzer/report/name_match.h"
 
+#include <algorithm>
 #include <array>
+#include <vector>
+
+#include "analyzer/report/safe_text.h"
 
 namespace spyglass {
 namespace {
 
 constexpr std::string_view kOperator = "operator";
+constexpr std::string_view kAnonymous = "(anonymous";
+constexpr std::string_view kConst = " const::";
 
 bool is_opening(char c) { return c == '<' || c == '(' || c == '[' || c == '{'; }
 bool is_closing(char c) { return c == '>' || c == ')' || c == ']' || c == '}'; }
@@ -15,19 +21,36 @@ bool is_word(char c) {
          (c >= 'A' && c <= 'Z');
 }
 
+// Longest first, so that "<<" is not taken for "<".
+constexpr std::array<std::string_view, 42> kSigns = {
+    "<=>", "<<=", ">>=", "->*", "()", "[]", "<<", ">>", "<=", ">=", "==", "!=",   "&&", "||",
+    "++",  "--",  "+=",  "-=",  "*=", "/=", "%=", "^=", "&=", "|=", "->", "+",    "-",  "*",
+    "/",   "%",   "^",   "&",   "|",  "~",  "!",  "=",  "<",  ">",  ",",  "\"\"", "?",  "@"};
+
 // Where "operator" and its sign end, if that is what stands at `at`; else `at`.
 std::size_t after_operator(std::string_view name, std::size_t at) {
   if (name.substr(at, kOperator.size()) != kOperator) return at;
   if (at > 0 && is_word(name[at - 1])) return at;
   std::size_t end = at + kOperator.size();
   if (end < name.size() && is_word(name[end])) return at;
-  if (name.substr(end, 2) == "()" || name.substr(end, 2) == "[]") return end + 2;
-  while (end < name.size() && name[end] != '(' && !is_word(name[end]) && name[end] != ' ') ++end;
-  if (end == at + kOperator.size()) {  // a conversion, new or delete: up to the arguments
-    while (end < name.size() && name[end] != '(') ++end;
+  for (const std::string_view sign : kSigns) {
+    if (name.substr(end, sign.size()) != sign) continue;
+    end += sign.size();
+    // Template arguments of a sign that ends in '<' follow a blank.
+    return name.substr(end, 2) == " <" ? end + 1 : end;
   }
-  if (name.substr(end, 2) == " <") ++end;  // template arguments of a sign that ends in '<'
+  while (end < name.size() && name[end] != '(') ++end;  // a conversion, new or delete
   return end;
+}
+
+// Just behind the bracket that closes the one at `at`; the end if none does.
+std::size_t after_brackets(std::string_view name, std::size_t at) {
+  int depth = 0;
+  for (; at < name.size(); ++at) {
+    if (is_opening(name[at])) ++depth;
+    if (is_closing(name[at]) && --depth == 0) return at + 1;
+  }
+  return at;
 }
 
 // What the scanner below finds in a demangled name.
@@ -35,7 +58,8 @@ struct NameParts {
   std::size_t begin = 0;  // after the return type
   std::size_t end = 0;    // before the arguments
   std::size_t last = 0;   // where the last component begins
-  std::size_t first_template = std::string_view::npos;
+  // Where template arguments, or the arguments of an enclosing function, first begin.
+  std::size_t inner = std::string_view::npos;
 };
 
 NameParts split_name(std::string_view name) {
@@ -49,17 +73,25 @@ NameParts split_name(std::string_view name) {
         i = after - 1;
         continue;
       }
-      if (name[i] == '(' && i > parts.begin && name.substr(i, 10) != "(anonymous") {
-        parts.end = i;
-        break;
+      if (name[i] == '(' && i > parts.begin && name.substr(i, kAnonymous.size()) != kAnonymous) {
+        std::size_t behind = after_brackets(name, i);
+        if (name.substr(behind, kConst.size()) == kConst) behind += kConst.size() - 2;
+        if (name.substr(behind, 2) != "::") {
+          parts.end = i;
+          break;
+        }
+        // The arguments of a function that has the wanted one inside, such as a lambda.
+        parts.inner = std::min(parts.inner, i);
+        i = behind - 1;
+        continue;
       }
       if (name[i] == ' ') {
         parts.begin = parts.last = i + 1;
-        parts.first_template = std::string_view::npos;
+        parts.inner = std::string_view::npos;
       } else if (name.substr(i, 2) == "::") {
         parts.last = i + 2;
-      } else if (name[i] == '<' && parts.first_template == std::string_view::npos) {
-        parts.first_template = i;
+      } else if (name[i] == '<') {
+        parts.inner = std::min(parts.inner, i);
       }
     }
     if (is_opening(name[i])) ++depth;
@@ -127,12 +159,38 @@ std::string scope_name(std::string_view full_name) {
     return cut == std::string_view::npos ? "(global)" : std::string(name.substr(0, cut));
   }
   std::size_t end = parts.last;
-  if (parts.first_template < end) {  // the template itself is a type, no scope to group by
-    end = name.substr(0, parts.first_template).rfind("::");
+  if (parts.inner < end) {  // a template or a function is no scope to group by
+    end = name.substr(0, parts.inner).rfind("::");
     end = end == std::string_view::npos ? parts.begin : end + 2;
   }
   return end < parts.begin + 2 ? "(global)"
                                : std::string(name.substr(parts.begin, end - 2 - parts.begin));
+}
+
+std::string compact_name(std::string_view name, std::size_t width) {
+  if (display_width(name) <= width) return std::string(name);
+  std::string compact;
+  std::size_t last = 0;  // in `compact`: where the last component begins
+  std::vector<std::size_t> scopes = {0};
+  for (std::size_t i = 0; i < name.size(); ++i) {
+    const std::size_t after = after_operator(name, i);
+    if (after != i) {
+      compact += name.substr(i, after - i);
+      i = after - 1;
+    } else if (name[i] == '<' ||
+               (name[i] == '(' && name.substr(i, kAnonymous.size()) != kAnonymous)) {
+      compact += name[i] == '<' ? "<…>" : "(…)";
+      i = after_brackets(name, i) - 1;
+    } else {
+      compact += name[i];
+      if (compact.ends_with("::")) scopes.push_back(last = compact.size());
+    }
+  }
+  for (const std::size_t scope : scopes) {
+    const std::string shown = (scope == 0 ? "" : "…") + compact.substr(scope);
+    if (display_width(shown) <= width) return shown;
+  }
+  return shortened(compact.substr(last), width);
 }
 
 std::string_view module_name(std::string_view path) {

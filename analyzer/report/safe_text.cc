@@ -160,26 +160,6 @@ std::string shortened(std::string_view text, std::size_t width) {
   return std::string(text.substr(0, fitting_prefix(text, width - 1))) + std::string(kEllipsis);
 }
 
-std::string shortened_name(std::string_view text, std::size_t width) {
-  if (display_width(text) <= width) return std::string(text);
-  std::string_view best;
-  int depth = 0;
-  for (std::size_t i = text.size(); i-- > 1;) {
-    const char character = text[i];
-    if (character == '>' || character == ')') ++depth;
-    if (character == '<' || character == '(') --depth;
-    if (depth != 0 || character != ':' || text[i - 1] != ':') continue;
-    const std::string_view rest = text.substr(i - 1);
-    if (display_width(rest) + 1 > width) {
-      if (best.empty()) best = text.substr(i + 1);
-      break;
-    }
-    best = rest;
-  }
-  if (best.starts_with("::")) return std::string(kEllipsis) + std::string(best);
-  return shortened(best.empty() ? text : best, width);
-}
-
 std::string command_line(const std::string* begin, const std::string* end) {
   std::string line;
   for (; begin != end; ++begin) {

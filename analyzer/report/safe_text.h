@@ -24,8 +24,6 @@ std::string csv_field(std::string_view text);
 std::size_t display_width(std::string_view text);
 // At most `width` columns, with an ellipsis for what was cut. Requires: printable text.
 std::string shortened(std::string_view text, std::size_t width);
-// The same for a function's name: leaves out the outer scopes first, "…::Parser::next".
-std::string shortened_name(std::string_view text, std::size_t width);
 // Arguments as one line that a shell would read back, printable.
 std::string command_line(const std::string* begin, const std::string* end);
 

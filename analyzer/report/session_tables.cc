@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "analyzer/report/loss_text.h"
+#include "analyzer/report/name_match.h"
 #include "analyzer/report/quantity.h"
 #include "analyzer/report/report.h"
 #include "analyzer/report/safe_text.h"
@@ -122,7 +123,7 @@ void write_next_step(std::ostream& out, const TextStyle& style, const Profile& p
   if (!style.interactive || profile.functions.empty()) return;
   const std::string file = command_line(&profile.file, &profile.file + 1);
   const auto order = sorted_functions(profile, SortKey::kSelf);
-  const std::string hot(profile.functions[order.front()].short_name);
+  const std::string hot(bare_name(profile.functions[order.front()].name));
   const std::string name = command_line(&hot, &hot + 1);
   std::string next = fmt::format("spyglass analyze {} --tree", file);
   if (seen == "tree") next = fmt::format("spyglass analyze {} --callers {}", file, name);

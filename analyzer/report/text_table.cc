@@ -5,6 +5,7 @@
 #include <array>
 #include <utility>
 
+#include "analyzer/report/name_match.h"
 #include "analyzer/report/safe_text.h"
 
 namespace spyglass {
@@ -80,7 +81,7 @@ void TextTable::write(std::ostream& out, const TextStyle& style) const {
     const std::size_t lead = display_width(cell.lead);
     const std::size_t left = room > lead ? room - lead : 1;
     const std::string text =
-        cell.is_name ? shortened_name(cell.text, left) : shortened(cell.text, left);
+        cell.is_name ? compact_name(cell.text, left) : shortened(cell.text, left);
     line += spaces(columns_[last].gap) + tinted(style, Tint::kDim, cell.lead) +
             tinted(style, cell.tint, text);
     const std::size_t used = lead + display_width(text);

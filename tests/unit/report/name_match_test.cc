@@ -42,6 +42,12 @@ TEST_CASE("names are taken apart", "[report]") {
       {"core::fmt::write", "core::fmt::write", "write", "core::fmt"},
       {"<alloc::vec::Vec<T> as core::ops::Drop>::drop", "", "drop", "alloc::vec"},
       {"f(int) [clone .cold]", "f", "f", "(global)"},
+      {"bool __gnu_cxx::operator!=<(anonymous namespace)::R*, x>(y const&)",
+       "__gnu_cxx::operator!=<(anonymous namespace)::R*, x>",
+       "operator!=<(anonymous namespace)::R*, x>", "__gnu_cxx"},
+      {"ns::sort(int)::{lambda(int)#1}::operator()(int) const",
+       "ns::sort(int)::{lambda(int)#1}::operator()", "operator()", "ns"},
+      {"T::run() const::Local::go()", "T::run() const::Local::go", "go", "T"},
       {"", "", "", "(global)"}};
   for (const Example& example : examples) {
     INFO(example.full);
@@ -49,6 +55,21 @@ TEST_CASE("names are taken apart", "[report]") {
     CHECK(bare_name(example.full) == example.bare);
     CHECK(scope_name(example.full) == example.scope);
   }
+}
+
+TEST_CASE("long function names lose arguments, then outer scopes", "[report]") {
+  const std::string name = "outer::Map<a::b, c>::find(int)";
+  CHECK(compact_name(name, 30) == name);
+  CHECK(compact_name(name, 29) == "outer::Map<…>::find(…)");
+  CHECK(compact_name(name, 21) == "…Map<…>::find(…)");
+  CHECK(compact_name(name, 12) == "…find(…)");
+  CHECK(compact_name(name, 7) == "find(…)");
+  CHECK(compact_name(name, 4) == "fin…");
+  CHECK(compact_name("plain_function", 6) == "plain…");
+  CHECK(compact_name("(anonymous namespace)::helper", 10) == "…helper");
+  CHECK(compact_name("std::operator<< <char>", 20) == "std::operator<< <…>");
+  CHECK(compact_name(">>>:::<<<((", 4) == "…<…>");
+  CHECK(compact_name("", 4).empty());
 }
 
 TEST_CASE("any text is taken apart without harm", "[report]") {

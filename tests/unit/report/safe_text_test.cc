@@ -41,17 +41,6 @@ TEST_CASE("width counts columns, not bytes", "[report]") {
   CHECK(shortened("abc", 0).empty());
 }
 
-TEST_CASE("long function names lose their outer scopes first", "[report]") {
-  const std::string name = "outer::Map<a::b, c>::find(int)";
-  CHECK(shortened_name(name, 30) == name);
-  CHECK(shortened_name(name, 29) == "…::Map<a::b, c>::find(int)");
-  CHECK(shortened_name(name, 20) == "…::find(int)");
-  CHECK(shortened_name(name, 9) == "find(int)");
-  CHECK(shortened_name(name, 7) == "find(i…");
-  CHECK(shortened_name("plain_function", 6) == "plain…");
-  CHECK(shortened_name(">>>:::<<<((", 4) == ">>>…");
-}
-
 TEST_CASE("CSV fields are quoted, formulas disarmed", "[report]") {
   CHECK(csv_field("f(int)") == "f(int)");
   CHECK(csv_field("f(int, int)") == "\"f(int, int)\"");
