@@ -30,7 +30,10 @@ std::string block_range(std::uint64_t first, std::uint64_t end) {
 template <typename TryAt>
 bool scan_for_magic(const InputFile& file, std::uint64_t from, std::uint64_t end, TryAt try_at) {
   constexpr std::size_t kMagicBytes = sizeof format::kBlockMagic;
-  std::vector<std::uint8_t> chunk(kScanChunkBytes);
+  if (from >= end) {
+    return false;
+  }
+  std::vector<std::uint8_t> chunk(std::min<std::uint64_t>(kScanChunkBytes, end - from + kMagicBytes));
   while (from < end) {
     const std::size_t got = file.read(from, chunk);
     const std::uint8_t* at = chunk.data();
@@ -106,6 +109,7 @@ Result<SgzReader> SgzReader::start(Result<InputFile> file, const std::string& na
 // the first block tells which seed it was.
 bool SgzReader::recover_header() {
   constexpr std::uint64_t kSearchBytes = 1U << 20U;
+  constexpr unsigned kMaxTries = 2;  // the second in case the first block is damaged, too
   std::uint8_t first[sizeof(FileHeader)];
   if (file_.read(0, first) < sizeof first) {
     return false;
@@ -131,7 +135,7 @@ bool SgzReader::recover_header() {
   scan_for_magic(file_, sizeof first, std::min(file_bytes(), kSearchBytes),
                  [&](std::uint64_t offset) {
                    found = try_seed(offset);
-                   return found || ++tries == 8;
+                   return found || ++tries == kMaxTries;
                  });
   if (found) {
     std::memcpy(header_.uuid, &seed_, sizeof seed_);
