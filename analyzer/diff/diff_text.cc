@@ -126,27 +126,36 @@ std::string_view key_title(DiffKey key) {
   return "";
 }
 
-Cell drift_cell(const FunctionDiff& function) {
+Cell drift_cell(const FunctionDiff& function, bool wide) {
   if (!function.drift) return {"-", Tint::kDim};
   const std::string_view level = drift_level(function.drift);
   if (level == "none") return {"none", Tint::kDim};
-  return {fmt::format("{} {:.{}f}", level == "high" ? "high" : "mod.", *function.drift,
-                      *function.drift < 10 ? 2 : 0),
-          level == "high" ? Tint::kHot : Tint::kWarm};
+  const bool high = level == "high";
+  std::string text = high ? "high" : "mod.";
+  if (wide) text += fmt::format(" {:.{}f}", *function.drift, *function.drift < 10 ? 2 : 0);
+  return {std::move(text), high ? Tint::kHot : Tint::kWarm};
+}
+
+std::vector<Column> common_columns(bool wide, std::string_view relative_title) {
+  const std::size_t gap = wide ? 2 : 1;
+  std::vector<Column> columns = {{"self", false, 0}, {"by calls"}, {"by speed", false, gap}};
+  if (wide) columns.push_back({std::string(relative_title)});
+  for (const char* title : {"total", "CPU", "calls", "mean", "p99"}) {
+    columns.push_back({title, false, columns.size() == 3 ? 2 : gap});
+  }
+  columns.push_back({"drift", true, gap});
+  columns.push_back({"function", true});
+  return columns;
 }
 
 void write_common(std::ostream& out, const TextStyle& style, const ProfileDiff& diff,
                   const DiffView& view, const std::vector<const FunctionDiff*>& rows) {
-  TextTable table({{"self", false, 0},
-                   {"by calls"},
-                   {"by speed"},
-                   {"total"},
-                   {"CPU"},
-                   {"calls"},
-                   {"mean"},
-                   {"p99"},
-                   {"drift", true},
-                   {"function", true}});
+  constexpr std::size_t kRoomForAll = 120;  // columns of the terminal
+  const bool wide = style.width == 0 || style.width >= kRoomForAll;
+  const char* title = view.key == DiffKey::kTotal ? "total"
+                      : view.key == DiffKey::kCpu ? "CPU"
+                                                  : "self";
+  TextTable table(common_columns(wide, std::string(title) + "%"));
   const double reference = std::max({diff.totals.wall_ns.base, diff.totals.wall_ns.now, 1.0});
   const std::size_t count = view.top == 0 ? rows.size() : std::min(view.top, rows.size());
   for (std::size_t i = 0; i < count; ++i) {
@@ -154,27 +163,32 @@ void write_common(std::ostream& out, const TextStyle& style, const ProfileDiff& 
     const Change& subject = split_subject(function, view.key);
     const Split split = split_change(function.calls, subject);
     const bool strong = std::fabs(function.wall_self_ns.delta()) >= 0.05 * reference;
-    table.add({duration_change(function.wall_self_ns.delta()),
-               {format_duration_change(split.more_calls), Tint::kDim},
-               {format_duration_change(split.slower_calls), Tint::kDim},
-               duration_change(function.wall_total_ns.delta()),
-               duration_change(function.cpu_self_ns.delta()),
-               {format_count_change(function.calls.delta()), direction(function.calls.delta())},
-               duration_change(function.mean_ns.delta()),
-               duration_change(function.p99_ns.delta()),
-               drift_cell(function),
-               {shown_name(style, function.function()),
-                strong ? Tint::kStrong : Tint::kNone,
-                {},
-                source_place(style, function.function()),
-                true}});
+    std::vector<Cell> cells = {duration_change(function.wall_self_ns.delta()),
+                               {format_duration_change(split.more_calls), Tint::kDim},
+                               {format_duration_change(split.slower_calls), Tint::kDim}};
+    if (wide) {
+      cells.push_back({subject.delta() == 0 ? "0" : format_percent_change(relative(subject)),
+                       direction(subject.delta())});
+    }
+    cells.push_back(duration_change(function.wall_total_ns.delta()));
+    cells.push_back(duration_change(function.cpu_self_ns.delta()));
+    cells.push_back(
+        {format_count_change(function.calls.delta()), direction(function.calls.delta())});
+    cells.push_back(duration_change(function.mean_ns.delta()));
+    cells.push_back(duration_change(function.p99_ns.delta()));
+    cells.push_back(drift_cell(function, wide));
+    cells.push_back({shown_name(style, function.function()),
+                     strong ? Tint::kStrong : Tint::kNone,
+                     {},
+                     source_place(style, function.function()),
+                     true});
+    table.add(std::move(cells));
   }
-  if (count < rows.size()) table.add_note(fmt::format("and {} more", rows.size() - count));
-  const bool self = view.key != DiffKey::kTotal && view.key != DiffKey::kCpu;
+  if (count < rows.size()) {
+    table.add_note(fmt::format("and {} more (--top)", format_count(rows.size() - count)));
+  }
   write_heading(out, style, fmt::format("Functions by change of {}", key_title(view.key)),
-                fmt::format("{} = by calls + by speed", self                          ? "self"
-                                                        : view.key == DiffKey::kTotal ? "total"
-                                                                                      : "CPU"));
+                fmt::format("{} = by calls + by speed", title));
   table.write(out, style);
 }
 
@@ -241,13 +255,13 @@ void write_paths(std::ostream& out, const TextStyle& style, const ProfileDiff& d
     const std::uint32_t levels = path.depth - 1;
     std::string lead = std::string(2 * std::min(levels, kDeepestIndent), ' ');
     if (levels > kDeepestIndent) lead += fmt::format("[{}] ", path.depth);
-    const char* mark = path.in_base == path.in_new ? "" : path.in_new ? "  new" : "  vanished";
+    const char* mark = path.in_base == path.in_new ? "" : path.in_new ? "new" : "vanished";
     table.add({duration_change(path.wall_total_ns.delta()),
                duration_change(path.wall_self_ns.delta()),
                {format_count_change(path.calls.delta()), direction(path.calls.delta())},
                {format_duration(path.wall_total_ns.base), Tint::kDim},
                {format_duration(path.wall_total_ns.now), Tint::kDim},
-               {shown_name(style, *path.function) + mark, Tint::kNone, lead, {}}});
+               {shown_name(style, *path.function), Tint::kNone, lead, mark, true}});
     push_children(path);
   }
   write_heading(out, style, "Call paths by change of total wall time");

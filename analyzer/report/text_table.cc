@@ -105,8 +105,13 @@ void write_fact(std::ostream& out, const TextStyle& style, std::string_view labe
 
 void write_heading(std::ostream& out, const TextStyle& style, std::string_view title,
                    std::string_view remark) {
-  out << '\n' << tinted(style, Tint::kStrong, printable(title));
-  if (!remark.empty()) out << "  " << tinted(style, Tint::kDim, printable(remark));
+  std::string shown = printable(title);
+  if (style.width != 0) shown = shortened(shown, style.width);
+  out << '\n' << tinted(style, Tint::kStrong, shown);
+  const std::size_t used = display_width(shown) + 2 + display_width(remark);
+  if (!remark.empty() && (style.width == 0 || used <= style.width)) {
+    out << "  " << tinted(style, Tint::kDim, printable(remark));
+  }
   out << '\n';
 }
 

@@ -4,8 +4,10 @@
 #include <algorithm>
 #include <utility>
 
+#include "analyzer/report/name_match.h"
 #include "analyzer/report/quantity.h"
 #include "analyzer/report/report.h"
+#include "analyzer/report/safe_text.h"
 #include "analyzer/report/tree_view.h"
 
 namespace spyglass {
@@ -131,7 +133,9 @@ void write_around(std::ostream& out, const TextStyle& style, const Profile& prof
                   std::uint32_t function, const TreeView& view, std::string_view title,
                   std::string_view remark, const TreeLimits& limits) {
   const Function& subject = profile.functions[function];
-  write_heading(out, style, fmt::format("{} {}", title, shown_name(style, subject)), remark);
+  std::string name = printable(shown_name(style, subject));
+  if (style.width > title.size() + 1) name = compact_name(name, style.width - title.size() - 1);
+  write_heading(out, style, fmt::format("{} {}", title, name), remark);
   const double whole_ns = std::max(subject.metrics.wall_total_ns, 1e-3);
   TreeWriter(style, profile, view, whole_ns, limits).write(out);
 }
