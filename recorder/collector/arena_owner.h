@@ -26,7 +26,6 @@ struct ArenaSizes {
   std::uint32_t lane_count = 16384;
   std::uint32_t process_count = 16384;
   std::uint32_t stack_entries = 1U << 20U;
-  std::uint32_t lookup_entries = 8192;
 };
 
 format::ArenaGeometry arena_geometry(const ArenaSizes& sizes);

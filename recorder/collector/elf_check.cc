@@ -82,6 +82,9 @@ ProgramKind check_elf(int fd, const char* start, std::size_t bytes) {
     return ProgramKind::kUnknown;
   }
   std::memcpy(&header, start, sizeof(header));
+  if (header.e_ident[EI_CLASS] == ELFCLASS32) {
+    return ProgramKind::k32Bit;
+  }
   if (header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_machine != kOwnMachine) {
     return ProgramKind::kForeign;
   }
@@ -146,7 +149,9 @@ std::string why_unrecordable(ProgramKind kind) {
     case ProgramKind::kStatic:
       return "is statically linked";
     case ProgramKind::kForeign:
-      return "is a program for another machine or for 32 bits";
+      return "is a program for another machine";
+    case ProgramKind::k32Bit:
+      return "is a 32-bit program";
     case ProgramKind::kSetuid:
       return "runs with other privileges (setuid, setgid or file capabilities)";
     case ProgramKind::kRecordable:

@@ -11,7 +11,8 @@ namespace spyglass::collector {
 enum class ProgramKind {
   kRecordable,
   kStatic,   // no dynamic loader: nothing can be put into it
-  kForeign,  // 32-bit or another machine
+  k32Bit,
+  kForeign,  // for another machine
   kSetuid,   // the loader ignores LD_PRELOAD
   kUnknown,  // could not be read
 };

@@ -135,13 +135,10 @@ std::optional<int> read_zombie_status(std::uint32_t pid) {
   return fields.empty() ? std::nullopt : std::optional<int>(static_cast<int>(fields.front()));
 }
 
-std::uint32_t find_outer_pid(std::uint32_t inner_pid, std::uint32_t parent, std::uint32_t reaper) {
-  if (is_wanted(inner_pid, inner_pid, parent, reaper)) {
-    return inner_pid;
-  }
-  const std::optional<ProcStatus> parent_status = read_proc_status(parent);
-  if (parent_status && parent_status->namespace_pids.size() == 1 && inner_pid != 1) {
-    return 0;  // a child in our own namespace has the same number: it is gone
+std::uint32_t find_outer_pid(std::uint32_t inner_pid, std::uint32_t parent, std::uint32_t reaper,
+                             bool other_namespace) {
+  if (!other_namespace) {
+    return is_wanted(inner_pid, inner_pid, parent, reaper) ? inner_pid : 0;
   }
   std::uint32_t found = 0;
   for_each_number("/proc", [&](std::uint32_t pid) {

@@ -28,9 +28,9 @@ std::optional<std::uint64_t> read_thread_cpu_ns(std::uint32_t pid, std::uint32_t
 std::optional<int> read_zombie_status(std::uint32_t pid);
 
 // The process whose pid in its own namespace is `inner_pid` and whose parent is `parent` (or has
-// gone to `reaper`); 0: none. Looks first whether the numbers are the same, as they nearly always
-// are.
-std::uint32_t find_outer_pid(std::uint32_t inner_pid, std::uint32_t parent, std::uint32_t reaper);
+// gone to `reaper`); 0: none. Searches only when `other_namespace`; else the numbers are the same.
+std::uint32_t find_outer_pid(std::uint32_t inner_pid, std::uint32_t parent, std::uint32_t reaper,
+                             bool other_namespace);
 
 // The thread of `pid` that has the number `inner_tid` in its own namespace; 0: none.
 std::uint32_t find_outer_tid(std::uint32_t pid, std::uint32_t inner_tid);

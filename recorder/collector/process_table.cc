@@ -78,7 +78,13 @@ ProcessEntry* ProcessTable::add_forked(std::uint32_t slot) {
   format::ProcessSlot& process = arena_.process(slot);
   const ProcessEntry* parent = by_slot(peek(process.parent_slot) - 1);
   const std::uint32_t pid = peek(process.pid);
-  std::uint32_t outer_pid = find_outer_pid(pid, parent != nullptr ? parent->outer_pid : 0, reaper_);
+  // A parent outside of the child's namespace has no number there.
+  const bool other_namespace =
+      peek(process.ppid) == 0 ||
+      (parent != nullptr && peek(arena_.process(parent->slot).pid) != parent->outer_pid &&
+       parent->outer_pid != 0);
+  std::uint32_t outer_pid =
+      find_outer_pid(pid, parent != nullptr ? parent->outer_pid : 0, reaper_, other_namespace);
   if (outer_pid == 0 && early_ends_.contains(pid)) {
     outer_pid = pid;
   }
