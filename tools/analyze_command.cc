@@ -5,9 +5,9 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <iostream>
-#include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "analyzer/model/profile_builder.h"
@@ -15,6 +15,7 @@
 #include "analyzer/report/quantity.h"
 #include "analyzer/report/report.h"
 #include "tools/commands.h"
+#include "tools/option_checks.h"
 #include "tools/terminal.h"
 
 namespace spyglass {
@@ -51,10 +52,42 @@ struct Request {
   TextStyle style;
 };
 
+using Choice = std::pair<bool, const char*>;
+
+// "--tree and --by cannot be combined", or empty.
+std::string conflict(const std::vector<Choice>& choices) {
+  const char* first = nullptr;
+  for (const auto& [chosen, name] : choices) {
+    if (chosen && first != nullptr) return fmt::format("{} and {} cannot be combined", first, name);
+    if (chosen) first = name;
+  }
+  return {};
+}
+
+std::string conflict(const AnalyzeOptions& options) {
+  const std::vector<Choice> trees = {{options.tree, "--tree"},
+                                     {!options.callers.empty(), "--callers"},
+                                     {!options.callees.empty(), "--callees"}};
+  std::vector<Choice> views = trees;
+  views.emplace_back(options.threads, "--threads");
+  views.emplace_back(!options.by.empty(), "--by");
+  std::string problem = conflict(views);
+  if (!problem.empty()) return problem;
+  std::vector<Choice> formats = {
+      {options.json, "--json"}, {options.csv, "--csv"}, {options.folded, "--folded"}};
+  problem = conflict(formats);
+  if (!problem.empty() || !options.csv) return problem;
+  std::vector<Choice> csv = {{true, "--csv"}};
+  csv.insert(csv.end(), trees.begin(), trees.end());
+  return conflict(csv);
+}
+
 // Checks what CLI11 cannot. Reads the group file, so that its errors come before the long work.
 Result<Request> prepare(const AnalyzeOptions& options) {
   Request request;
   request.options = options;
+  std::string problem = conflict(options);
+  if (!problem.empty()) return Error{ErrorKind::kUsage, std::move(problem)};
   const auto key = parse_sort_key(options.sort);
   if (!key) {
     return Error{ErrorKind::kUsage, fmt::format("cannot sort by {}: one of {}",
@@ -127,6 +160,11 @@ int write_text(const Request& request, const Profile& profile) {
     functions = std::move(*found);
   }
   write_summary(std::cout, request.style, profile);
+  if (options.from_spans) {
+    write_fact(std::cout, request.style, "from spans",
+               fmt::format("{} calls that were kept one by one; all others are left out",
+                           format_count(profile.spans)));
+  }
   std::string_view seen = "functions";
   if (around) {
     write_subjects(request, profile, functions, !options.callers.empty());
@@ -181,37 +219,31 @@ int analyze(const AnalyzeOptions& options) {
 }
 
 void add_views(CLI::App& command, AnalyzeOptions& options) {
-  auto* tree = command.add_flag("--tree", options.tree, "Show the call tree, recursion folded");
-  auto* callers = command.add_option("--callers", options.callers,
-                                     "Show who calls the functions that match F, a name or a glob");
-  auto* callees =
-      command.add_option("--callees", options.callees, "Show what the functions that match F call");
-  auto* threads = command.add_flag("--threads", options.threads, "Show processes and threads");
-  auto* by = command.add_option(
-      "--by", options.by, "Add functions up by module, file, namespace, or the groups of a file");
-  callers->type_name("F");
-  callees->type_name("F");
-  by->type_name("WHAT");
-  const std::vector<CLI::Option*> views = {tree, callers, callees, threads, by};
-  for (CLI::Option* view : views) {
-    for (CLI::Option* other : views) {
-      if (view != other) view->excludes(other);
-    }
-    view->group("Views");
-  }
+  command.add_flag("--tree", options.tree, "Show the call tree, recursion folded")->group("Views");
+  command
+      .add_option("--callers", options.callers,
+                  "Show who calls the functions that match F, a name or a glob")
+      ->type_name("F")
+      ->group("Views");
+  command.add_option("--callees", options.callees, "Show what the functions that match F call")
+      ->type_name("F")
+      ->group("Views");
+  command.add_flag("--threads", options.threads, "Show processes and threads")->group("Views");
+  command
+      .add_option("--by", options.by,
+                  "Add functions up by module, file, namespace, or the groups of a file")
+      ->type_name("WHAT")
+      ->group("Views");
 }
 
 void add_formats(CLI::App& command, AnalyzeOptions& options) {
-  auto* json = command.add_flag("--json", options.json, "Write everything as JSON");
-  auto* csv = command.add_flag("--csv", options.csv, "Write functions, threads or groups as CSV");
-  auto* folded = command.add_flag("--folded", options.folded,
-                                  "Write call paths with self time in ns, for flame graphs");
-  json->excludes(csv)->excludes(folded);
-  csv->excludes(folded);
-  for (CLI::Option* format : {json, csv, folded}) format->group("Formats");
-  for (const char* view : {"--tree", "--callers", "--callees"}) {
-    csv->excludes(command.get_option(view));
-  }
+  command.add_flag("--json", options.json, "Write everything as JSON")->group("Formats");
+  command.add_flag("--csv", options.csv, "Write functions, threads or groups as CSV")
+      ->group("Formats");
+  command
+      .add_flag("--folded", options.folded,
+                "Write call paths with self time in ns, for flame graphs")
+      ->group("Formats");
 }
 
 }  // namespace
@@ -227,12 +259,12 @@ void add_analyze_command(CLI::App& app, int& exit_code) {
       ->capture_default_str();
   command->add_option("--top", options->top, "Show N rows, 0 for all (40 on a terminal, else all)")
       ->type_name("N")
-      ->check(CLI::NonNegativeNumber);
+      ->check(row_count());
   command
       ->add_option("--min-percent", options->min_percent,
                    "Leave out of trees what takes less of the time")
       ->type_name("P")
-      ->check(CLI::Range(0.0, 100.0))
+      ->check(number_between(0, 100))
       ->capture_default_str();
   command
       ->add_option("--time-range", options->time_range,
@@ -241,13 +273,7 @@ void add_analyze_command(CLI::App& app, int& exit_code) {
   command->add_flag("--from-spans", options->from_spans,
                     "Compute counts, times and percentiles from the spans that were kept");
   command->add_flag("--full-names", options->full_names, "Show names with all arguments");
-  command->add_option("--color", options->color, "Colours: auto, always or never")
-      ->type_name("WHEN")
-      ->transform(CLI::CheckedTransformer(
-          std::map<std::string, ColorChoice>{{"auto", ColorChoice::kAuto},
-                                             {"always", ColorChoice::kAlways},
-                                             {"never", ColorChoice::kNever}}))
-      ->default_str("auto");
+  add_color_option(*command, options->color);
   add_views(*command, *options);
   add_formats(*command, *options);
   command->callback([options, &exit_code] { exit_code = analyze(*options); });

@@ -3,9 +3,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <array>
 #include <iostream>
-#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -14,6 +12,7 @@
 #include "analyzer/diff/diff_report.h"
 #include "analyzer/model/profile_builder.h"
 #include "tools/commands.h"
+#include "tools/option_checks.h"
 #include "tools/terminal.h"
 
 namespace spyglass {
@@ -93,23 +92,23 @@ void add_options(CLI::App& command, DiffOptions& options) {
       .add_option("-s,--sort", options.key,
                   "Order by the size of the change: self, total, cpu, calls, mean, p99, psi")
       ->type_name("KEY")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, DiffKey>{{"self", DiffKey::kSelf},
-                                                                         {"total", DiffKey::kTotal},
-                                                                         {"cpu", DiffKey::kCpu},
-                                                                         {"calls", DiffKey::kCalls},
-                                                                         {"mean", DiffKey::kMean},
-                                                                         {"p99", DiffKey::kP99},
-                                                                         {"psi", DiffKey::kDrift}}))
+      ->transform(one_of<DiffKey>({{"self", DiffKey::kSelf},
+                                   {"total", DiffKey::kTotal},
+                                   {"cpu", DiffKey::kCpu},
+                                   {"calls", DiffKey::kCalls},
+                                   {"mean", DiffKey::kMean},
+                                   {"p99", DiffKey::kP99},
+                                   {"psi", DiffKey::kDrift}}))
       ->default_str("self");
   command
       .add_option("--top", options.top, "Show N rows of each table, 0 for all (30 on a terminal)")
       ->type_name("N")
-      ->check(CLI::NonNegativeNumber);
+      ->check(row_count());
   command
       .add_option("--threshold", options.threshold_percent,
                   "Leave out changes below P % of all time and calls (0.1; with --json 0)")
       ->type_name("P")
-      ->check(CLI::Range(0.0, 100.0));
+      ->check(number_between(0, 100));
   command.add_flag("--tree", options.tree, "Show call paths instead of functions");
   command
       .add_option("--fail-on", options.fail_on,
@@ -120,13 +119,7 @@ void add_options(CLI::App& command, DiffOptions& options) {
       ->take_all();
   command.add_flag("--json", options.json, "Write the comparison as JSON");
   command.add_flag("--full-names", options.full_names, "Show names with all arguments");
-  command.add_option("--color", options.color, "Colours: auto, always or never")
-      ->type_name("WHEN")
-      ->transform(CLI::CheckedTransformer(
-          std::map<std::string, ColorChoice>{{"auto", ColorChoice::kAuto},
-                                             {"always", ColorChoice::kAlways},
-                                             {"never", ColorChoice::kNever}}))
-      ->default_str("auto");
+  add_color_option(command, options.color);
 }
 
 }  // namespace

@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -61,11 +60,8 @@ int fail(std::string_view what) {
 }
 
 int finish_output(int exit_code) {
-  errno = 0;
   std::cout.flush();
-  if (std::cout.good()) return exit_code;
-  return fail(fmt::format("cannot write the output: {}",
-                          errno != 0 ? std::strerror(errno) : "write error"));
+  return std::cout.good() ? exit_code : fail("cannot write all of the output");
 }
 
 std::string in_quotes(std::string_view text) { return "'" + printable(text) + "'"; }
