@@ -210,7 +210,7 @@ struct alignas(64) Node {
   std::uint64_t min_ticks;       // ~0 while calls == 0
   std::uint64_t max_ticks;
   std::uint64_t off_cpu_ticks;   // not on a CPU while this node was the innermost
-  std::uint32_t last_child;      // cell index of the child that was entered last; 0: none
+  std::uint32_t reserved;
   std::atomic<std::uint32_t> mode;
   std::uint32_t first_child;
   std::uint32_t parent;
@@ -335,6 +335,18 @@ struct alignas(64) Lane {
   std::uint64_t stack_ready;      // owner's address: entries above have their node set (vacant or not)
 };
 static_assert(offsetof(Lane, ring_tail) == 128);
+
+// The lookup table finds a child by its parent and its function: cell indices, 0: none. Every call reads
+// it, so where it lies and how long it is are constants. What a slot names may be another child: readers
+// compare parent and address.
+inline constexpr std::uint64_t kLookupDistance = 4096;  // from the Lane, in bytes
+inline constexpr unsigned kLookupBits = 13;
+inline constexpr std::uint32_t kLookupEntries = 1U << kLookupBits;
+static_assert(sizeof(Lane) <= kLookupDistance);
+
+constexpr std::uint64_t lookup_index(std::uint32_t parent_cell, std::uint64_t address) {
+  return ((address ^ std::uint64_t{parent_cell} << 32U) * 0x9e3779b97f4a7c15ULL) >> (64U - kLookupBits);
+}
 
 // FNV-1a over sizes and key offsets: two builds that disagree on the layout refuse each other.
 constexpr std::uint64_t layout_fingerprint() {

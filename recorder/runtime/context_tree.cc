@@ -13,7 +13,6 @@ using format::Node;
 
 constexpr std::uint32_t kFirstFreeCell = 4;     // 0, 1: none; 2, 3: the root
 constexpr std::uint32_t kNodeCells = 2;
-constexpr unsigned kWalkBeforeLookup = 4;       // siblings walked before the lookup table is worth a line
 constexpr std::uint64_t kFoldDepth = 4096;      // recursion deeper than this folds
 constexpr unsigned kFoldAncestors = 64;         // how far up a fold looks for the same function
 
@@ -37,17 +36,6 @@ std::uint32_t all_cells() { return g_session.arena->geometry.cell_count; }
 // New contexts stop here; the rest is for histograms and for flat nodes of calls past the bound.
 std::uint32_t context_cells() { return all_cells() / 8 * 7; }
 
-std::uint32_t* lookup_table(Lane* lane) {
-  const format::ArenaGeometry& geometry = g_session.arena->geometry;
-  return reinterpret_cast<std::uint32_t*>(reinterpret_cast<std::uint64_t>(lane) -
-                                          geometry.lane_header_offset + geometry.lane_lookup_offset);
-}
-
-std::uint32_t* lookup_slot(Lane* lane, std::uint32_t parent_cell, std::uint64_t address) {
-  const std::uint64_t hash = (address ^ std::uint64_t{parent_cell} << 32U) * 0x9e3779b97f4a7c15ULL;
-  return &lookup_table(lane)[(hash >> 40U) & (g_session.arena->geometry.lookup_entries - 1)];
-}
-
 std::uint64_t function_of(const Node* node) { return node->address & ~format::kSpecialBit; }
 
 bool is_child(const Node* node, std::uint32_t parent_cell, std::uint64_t address) {
@@ -57,19 +45,14 @@ bool is_child(const Node* node, std::uint32_t parent_cell, std::uint64_t address
 Node* find_child(Lane* lane, Node* parent, std::uint64_t address) {
   const std::uint32_t parent_cell = cell_of(lane, parent);
   std::uint32_t* slot = lookup_slot(lane, parent_cell, address);
-  if (lane->lookup_used != 0 && *slot >= kFirstFreeCell && is_child(node_at(lane, *slot), parent_cell, address)) {
-    parent->last_child = *slot;
+  if (*slot >= kFirstFreeCell && is_child(node_at(lane, *slot), parent_cell, address)) {
     return node_at(lane, *slot);
   }
-  unsigned walked = 0;
-  for (std::uint32_t cell = parent->first_child; cell != 0; ++walked) {
+  for (std::uint32_t cell = parent->first_child; cell != 0;) {
     Node* node = node_at(lane, cell);
     if (function_of(node) == address) {
-      parent->last_child = cell;
-      if (walked >= kWalkBeforeLookup) {
-        lane->lookup_used = 1;
-        *slot = cell;
-      }
+      lane->lookup_used = 1;
+      *slot = cell;
       return node;
     }
     cell = node->next_sibling;
@@ -161,7 +144,6 @@ CallTarget find_target(Lane* lane, Node* parent, std::uint64_t address) {
   }
   if (ancestor == nullptr && lane->tree_full == 0) {
     if (Node* node = add_node(lane, parent, address, 0, context_cells())) {
-      parent->last_child = cell_of(lane, node);
       return {node, 0};
     }
     lane->tree_full = 1;
@@ -201,8 +183,10 @@ void plant_root(Lane* lane) {
     words[i] = 0;
   }
   if (lane->lookup_used != 0) {
-    for (std::uint32_t i = 0; i < g_session.arena->geometry.lookup_entries; ++i) {
-      lookup_table(lane)[i] = 0;
+    auto* table = reinterpret_cast<std::uint32_t*>(reinterpret_cast<std::uint64_t>(lane) +
+                                                   format::kLookupDistance);
+    for (std::uint32_t i = 0; i < format::kLookupEntries; ++i) {
+      table[i] = 0;
     }
     lane->lookup_used = 0;
   }

@@ -27,6 +27,12 @@ inline std::uint32_t cell_of(const format::Lane* lane, const void* node) {
   return static_cast<std::uint32_t>((reinterpret_cast<std::uint64_t>(node) - lane->cells) / 64U);
 }
 
+inline std::uint32_t* lookup_slot(const format::Lane* lane, std::uint32_t parent_cell,
+                                  std::uint64_t address) {
+  const auto table = reinterpret_cast<std::uint64_t>(lane) + format::kLookupDistance;
+  return reinterpret_cast<std::uint32_t*>(table) + format::lookup_index(parent_cell, address);
+}
+
 // The innermost open call; the entry below the stack's base is a sentinel whose node is the root.
 inline format::Entry* top_of(const format::Lane* lane) {
   return reinterpret_cast<format::Entry*>(lane->top);

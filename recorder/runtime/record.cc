@@ -183,7 +183,9 @@ std::uint64_t function_of(const Lane* lane, const Entry* entry) {
 }
 
 // The open call that `function`, whose hook was called at `sp`, returns from; null if there is none.
-// Of several open calls of it (recursion), the one with the nearest stack pointer.
+// Of several open calls of it (recursion), the innermost whose caller's frame is not below `sp`: the
+// nearest stack pointer would be that caller's when the hook is called in tail position. Nearest is the
+// rule only where another stack lies between.
 const Entry* find_returning(const Lane* lane, std::uint64_t function, std::uint64_t sp) {
   const Entry* best = nullptr;
   std::uint64_t best_distance = ~std::uint64_t{0};
@@ -194,6 +196,9 @@ const Entry* find_returning(const Lane* lane, std::uint64_t function, std::uint6
       continue;
     }
     const std::uint64_t distance = entry->sp > sp ? entry->sp - sp : sp - entry->sp;
+    if (entry[1].sp >= sp && distance < kStackFrameLimit) {
+      return entry;
+    }
     if (distance < best_distance) {
       best = entry;
       best_distance = distance;
