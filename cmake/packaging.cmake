@@ -35,5 +35,19 @@ foreach(document README.md CHANGELOG.md docs/format.md docs/json.md)
     install(FILES ${document} DESTINATION share/doc/spyglass)
   endif()
 endforeach()
-file(GLOB manual_pages CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/docs/man/*.1)
-install(FILES ${manual_pages} DESTINATION share/man/man1)
+
+# Manual pages, where scdoc is there to make them.
+find_program(SPYGLASS_SCDOC scdoc)
+file(GLOB manual_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/docs/man/*.scd)
+if(SPYGLASS_SCDOC AND manual_sources)
+  file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/man)
+  foreach(source ${manual_sources})
+    get_filename_component(page ${source} NAME_WLE)
+    add_custom_command(OUTPUT ${CMAKE_BINARY_DIR}/man/${page}
+      COMMAND ${SPYGLASS_SCDOC} < ${source} > ${CMAKE_BINARY_DIR}/man/${page}
+      DEPENDS ${source} VERBATIM)
+    list(APPEND manual_pages ${CMAKE_BINARY_DIR}/man/${page})
+  endforeach()
+  add_custom_target(manual_pages ALL DEPENDS ${manual_pages})
+  install(FILES ${manual_pages} DESTINATION share/man/man1)
+endif()
