@@ -189,7 +189,8 @@ int run_program(const RunOptions& options, const format::ClockSample& begin) {
   }
   const collector::InheritedState inherited;
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
-  const bool foreign = kind == collector::ProgramKind::kForeign;
+  const bool foreign =
+      kind == collector::ProgramKind::kForeign || kind == collector::ProgramKind::k32Bit;
   Result<collector::ChildProcess> child = collector::ChildProcess::fork(
       options.command, child_environment(session_name, foreign ? "" : library), inherited);
   if (!child) {
@@ -219,7 +220,12 @@ int run_program(const RunOptions& options, const format::ClockSample& begin) {
       complain("'" + name + "' did not load libspyglass.so: nothing was recorded");
     }
   }
-  report(running.collector().finish(!whole), options.session.quiet);
+  const collector::Summary summary = running.collector().finish(!whole);
+  if (why.empty() && running.supervisor().joined() && summary.calls == 0 &&
+      !options.session.quiet) {
+    complain("'" + name + "' called no hooks: it has to be built with -finstrument-functions");
+  }
+  report(summary, options.session.quiet);
   return exit_like(running.supervisor().child_status().value_or(0));
 }
 

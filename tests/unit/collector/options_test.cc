@@ -61,7 +61,7 @@ TEST_CASE("elf check: what can be recorded") {
   std::string bytes((std::istreambuf_iterator<char>(shell)), {});
   bytes[4] = 1;  // ELFCLASS32
   std::ofstream(script) << bytes;
-  CHECK(check_program(script) == ProgramKind::kForeign);
+  CHECK(check_program(script) == ProgramKind::k32Bit);
   bytes[4] = 2;
   bytes[56] = 0;  // no program headers: no interpreter
   std::ofstream(script) << bytes;
