@@ -93,9 +93,11 @@ bool SgzWriter::reserve(std::uint64_t bytes) {
   if (offset_ < kFirstReserve && bytes < kFirstReserve) {
     return true;
   }
-  if (::fallocate(fd_.get(), FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(wanted)) == 0) {
-    reserved_bytes_ = wanted;
-    return true;
+  for (const std::uint64_t bytes_ahead : {wanted, needed}) {
+    if (::fallocate(fd_.get(), FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(bytes_ahead)) == 0) {
+      reserved_bytes_ = bytes_ahead;
+      return true;
+    }
   }
   if (errno == ENOSPC || errno == EDQUOT) {
     failure_ = why(errno);
