@@ -96,6 +96,7 @@ int dump(const DumpOptions& options) {
   std::ios::sync_with_stdio(false);
   EventStream events(*reader, tables, std::move(*filter));
   DumpWriter writer(std::cout, tables, options.json);
+  writer.write_schema(reader->header());
   Event event;
   while (std::cout.good() && events.next(event)) {
     writer.write(event);

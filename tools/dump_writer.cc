@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/dump_writer.h"
 
+#include <fmt/ranges.h>
+
 #include <array>
 #include <cmath>
 #include <iterator>
@@ -79,6 +81,16 @@ DumpWriter::~DumpWriter() { flush(); }
 void DumpWriter::flush() {
   out_.write(buffer_.data(), static_cast<std::streamsize>(buffer_.size()));
   buffer_.clear();
+}
+
+void DumpWriter::write_schema(const format::FileHeader& header) {
+  if (json_) {
+    append(buffer_,
+           R"({{"kind":"recording","schema":"spyglass-dump/1","uuid":"{:02x}",)"
+           R"("started_unix_ns":{}}})"
+           "\n",
+           fmt::join(header.uuid, ""), header.started_unix_ns);
+  }
 }
 
 void DumpWriter::write(const Event& event) {

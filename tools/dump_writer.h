@@ -32,6 +32,8 @@ class DumpWriter {
   DumpWriter(const DumpWriter&) = delete;
   DumpWriter& operator=(const DumpWriter&) = delete;
 
+  // JSON only: which recording the lines are of.
+  void write_schema(const format::FileHeader& header);
   void write(const Event& event);
   void write(const ReaderDamage& damage);
   void flush();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Arbitrary bytes through the reader and its streams: progress is made, what is delivered lies inside
-// the file, and reading again says the same.
+// Arbitrary bytes through the reader and its streams: progress is made, what is delivered lies
+// inside the file, and reading again says the same.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
