@@ -34,6 +34,11 @@ std::uint64_t find_boundary(std::uint64_t first, std::uint64_t last, std::uint64
 }  // namespace
 
 void fill_bucket_table(std::uint64_t ns_per_tick_q64) {
+  for (unsigned ticks = 0; ticks < 8; ++ticks) {
+    g_bucket_table.bucket[2 * 8 + ticks] =
+        static_cast<std::uint8_t>(exact_bucket(ticks, ns_per_tick_q64));
+    g_bucket_table.next_boundary_ticks[2 * 8 + ticks] = kLongest;
+  }
   for (unsigned cell = 2 * 8 + 8; cell < BucketTable::kCells; ++cell) {
     const unsigned shift = cell / 8U - 3U;
     const std::uint64_t first = (std::uint64_t{8} + cell % 8U) << shift;
@@ -41,6 +46,10 @@ void fill_bucket_table(std::uint64_t ns_per_tick_q64) {
     g_bucket_table.bucket[cell] = static_cast<std::uint8_t>(exact_bucket(first, ns_per_tick_q64));
     g_bucket_table.next_boundary_ticks[cell] = find_boundary(first, last, ns_per_tick_q64);
   }
+  // No number is past the end of the last cell, where a clock that ran backwards leads: say so from
+  // below, or these durations would come out one bucket past the last.
+  g_bucket_table.bucket[BucketTable::kCells - 1] = format::kHistogramBuckets - 2;
+  g_bucket_table.next_boundary_ticks[BucketTable::kCells - 1] = 0;
 }
 
 }  // namespace spyglass::runtime

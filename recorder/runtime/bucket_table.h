@@ -24,14 +24,13 @@ struct BucketTable {
 };
 extern BucketTable g_bucket_table;
 
-// Requires: ns_per_tick_q64 as in format::ticks_to_ns_q8. The result agrees with
-// format::bucket_of_ns_q8 for every duration of at least 8 ticks.
+// Requires: ns_per_tick_q64 as in format::ticks_to_ns_q8. Below 8 ticks every duration has its own
+// cell, so the result agrees with format::bucket_of_ns_q8 for all.
 void fill_bucket_table(std::uint64_t ns_per_tick_q64);
 
 inline unsigned bucket_of_ticks(std::uint64_t ticks) {
-  const std::uint64_t value = ticks | 8U;
-  const auto exponent = static_cast<unsigned>(std::bit_width(value)) - 1U;  // at least 3
-  const std::uint64_t cell = (value >> (exponent - 3U)) + exponent * 8U - 8U;
+  const auto exponent = static_cast<unsigned>(std::bit_width(ticks | 8U)) - 1U;  // at least 3
+  const std::uint64_t cell = (ticks >> (exponent - 3U)) + exponent * 8U - 8U;
   return g_bucket_table.bucket[cell] +
          static_cast<unsigned>(ticks >= g_bucket_table.next_boundary_ticks[cell]);
 }
