@@ -16,8 +16,7 @@ TEST_CASE("the bucket table agrees with the arithmetic", "[runtime]") {
     const auto q64 = static_cast<std::uint64_t>(std::ldexp(ns_per_tick, 60)) << 4U;
     spyglass::runtime::fill_bucket_table(q64);
     const auto wrong_at = [q64](std::uint64_t ticks) {
-      return bucket_of_ticks(ticks) !=
-             format::bucket_of_ns_q8(format::ticks_to_ns_q8(ticks, q64));
+      return bucket_of_ticks(ticks) != format::bucket_of_ns_q8(format::ticks_to_ns_q8(ticks, q64));
     };
     std::uint64_t wrong = 0;
     for (std::uint64_t ticks = 0; ticks < 200'000; ++ticks) {
