@@ -39,9 +39,14 @@ void add_function(TextTable& table, const TextStyle& style, const Profile& profi
   if (share) cells.push_back({format_percent(self), heat(self)});
   cells.push_back({time_text(metrics, metrics.cpu_self_ns)});
   cells.push_back({time_text(metrics, mean_ns(function))});
-  for (const double q : {0.50, 0.99}) cells.push_back({format_duration(quantile_ns(metrics, q))});
-  cells.push_back({format_duration(metrics.min_ns), Tint::kDim});
-  cells.push_back({format_duration(metrics.max_ns), Tint::kDim});
+  // Where no call returned, there is no distribution.
+  const bool none = metrics.histogram.buckets.empty();
+  for (const double q : {0.50, 0.99}) {
+    cells.push_back({none ? "-" : format_duration(quantile_ns(metrics, q))});
+  }
+  for (const double ns : {metrics.min_ns, metrics.max_ns}) {
+    cells.push_back({none ? "-" : format_duration(ns), Tint::kDim});
+  }
   const Tint tint = self >= 0.05 ? Tint::kStrong : Tint::kNone;
   cells.push_back({shown_name(style, function), tint, {}, source_place(style, function), true});
   table.add(std::move(cells));

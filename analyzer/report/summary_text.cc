@@ -47,6 +47,20 @@ void write_amounts(std::ostream& out, const TextStyle& style, const Profile& pro
                          profile.approximate_cpu ? " (approximate: perf was refused)" : ""));
 }
 
+void write_open_calls(std::ostream& out, const TextStyle& style, const Profile& profile) {
+  std::uint64_t calls = 0;
+  std::uint64_t functions = 0;
+  for (const Function& function : profile.functions) {
+    calls += function.metrics.open_calls;
+    functions += function.metrics.open_calls > 0 ? 1 : 0;
+  }
+  if (calls == 0) return;
+  write_fact(
+      out, style, "unfinished",
+      fmt::format("{} of {} had not returned; their times are up to their thread's end",
+                  plural(calls, "call", "calls"), plural(functions, "function", "functions")));
+}
+
 template <typename Items, typename Describe>
 void write_list(std::ostream& out, const TextStyle& style, std::string_view label,
                 const Items& items, Tint tint, Describe describe) {
@@ -124,6 +138,7 @@ void write_summary(std::ostream& out, const TextStyle& style, const Profile& pro
                            format_duration(profile.range_end_ns), profile.range_note));
   }
   write_amounts(out, style, profile);
+  write_open_calls(out, style, profile);
   write_demoted(out, style, profile);
   write_flaws(out, style, profile);
 }

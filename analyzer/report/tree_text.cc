@@ -76,7 +76,8 @@ class TreeWriter {
     const auto& children = view_.nodes[node].children;
     Step step{node, 0, children.size(), 0};
     for (std::size_t i = 0; i < children.size(); ++i) {
-      const double total_ns = view_.nodes[children[i]].wall_total_ns;
+      const ViewNode& child = view_.nodes[children[i]];
+      const double total_ns = std::max(child.wall_total_ns, child.wall_self_ns);
       if (total_ns >= least_ns()) continue;
       step.shown = std::min(step.shown, i);
       step.hidden_ns += total_ns;

@@ -48,7 +48,9 @@ class ViewBuilder {
     for (ViewNode& node : nodes) {
       std::sort(node.children.begin(), node.children.end(), [&](std::uint32_t a, std::uint32_t b) {
         const auto rank = [&](std::uint32_t i) {
-          return std::make_tuple(-nodes[i].wall_total_ns, ~nodes[i].calls);
+          // Where a function calls itself, only self times are counted.
+          const double time_ns = std::max(nodes[i].wall_total_ns, nodes[i].wall_self_ns);
+          return std::make_tuple(-time_ns, ~nodes[i].calls);
         };
         if (rank(a) != rank(b)) return rank(a) < rank(b);
         return profile.functions[nodes[a].function].name <

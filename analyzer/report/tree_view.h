@@ -28,7 +28,7 @@ struct ViewNode {
   double wall_self_ns = 0;
   double cpu_total_ns = 0;
   double cpu_self_ns = 0;
-  std::vector<std::uint32_t> children;  // largest total first
+  std::vector<std::uint32_t> children;  // largest time first
 };
 
 struct TreeView {

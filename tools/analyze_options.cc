@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/analyze_options.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <utility>
+
+#include "analyzer/report/quantity.h"
+#include "tools/option_checks.h"
+
+namespace spyglass {
+namespace {
+
+constexpr std::size_t kRowsOnTerminal = 40;
+
+using Choice = std::pair<bool, const char*>;
+
+// "--tree and --by cannot be combined", or empty.
+std::string conflict(const std::vector<Choice>& choices) {
+  const char* first = nullptr;
+  for (const auto& [chosen, name] : choices) {
+    if (chosen && first != nullptr) return fmt::format("{} and {} cannot be combined", first, name);
+    if (chosen) first = name;
+  }
+  return {};
+}
+
+std::string conflict(const AnalyzeOptions& options) {
+  const std::vector<Choice> trees = {{options.tree, "--tree"},
+                                     {!options.callers.empty(), "--callers"},
+                                     {!options.callees.empty(), "--callees"}};
+  std::vector<Choice> views = trees;
+  views.emplace_back(options.threads, "--threads");
+  views.emplace_back(!options.by.empty(), "--by");
+  std::string problem = conflict(views);
+  if (!problem.empty()) return problem;
+  std::vector<Choice> formats = {
+      {options.json, "--json"}, {options.csv, "--csv"}, {options.folded, "--folded"}};
+  problem = conflict(formats);
+  if (!problem.empty() || !options.csv) return problem;
+  std::vector<Choice> csv = {{true, "--csv"}};
+  csv.insert(csv.end(), trees.begin(), trees.end());
+  return conflict(csv);
+}
+
+void add_views(CLI::App& command, AnalyzeOptions& options) {
+  command.add_flag("--tree", options.tree, "Show the call tree, recursion folded")->group("Views");
+  command
+      .add_option("--callers", options.callers,
+                  "Show who calls the functions that match F, a name or a glob")
+      ->type_name("F")
+      ->group("Views");
+  command.add_option("--callees", options.callees, "Show what the functions that match F call")
+      ->type_name("F")
+      ->group("Views");
+  command.add_flag("--threads", options.threads, "Show processes and threads")->group("Views");
+  command
+      .add_option("--by", options.by,
+                  "Add functions up by module, file, namespace, or the groups of a file")
+      ->type_name("WHAT")
+      ->group("Views");
+}
+
+void add_formats(CLI::App& command, AnalyzeOptions& options) {
+  command.add_flag("--json", options.json, "Write everything as JSON")->group("Formats");
+  command.add_flag("--csv", options.csv, "Write functions, threads or groups as CSV")
+      ->group("Formats");
+  command
+      .add_flag("--folded", options.folded,
+                "Write call paths with self time in ns, for flame graphs")
+      ->group("Formats");
+}
+
+}  // namespace
+
+void add_analyze_options(CLI::App& command, AnalyzeOptions& options) {
+  command.add_option("FILE", options.file, "The recording")->required()->type_name("");
+  command
+      .add_option("-s,--sort", options.sort,
+                  fmt::format("Order of functions: {}", sort_key_names()))
+      ->type_name("KEY")
+      ->capture_default_str();
+  command.add_option("--top", options.top, "Show N rows, 0 for all (40 on a terminal, else all)")
+      ->type_name("N")
+      ->check(row_count());
+  command
+      .add_option("--min-percent", options.min_percent,
+                  "Leave out of trees what takes less of the time")
+      ->type_name("P")
+      ->check(number_between(0, 100))
+      ->capture_default_str();
+  command
+      .add_option("--time-range", options.time_range,
+                  "Look at a part: A..B, A.. or ..B from the start, with ns, us, ms, s, m or h")
+      ->type_name("RANGE");
+  command.add_flag("--from-spans", options.from_spans,
+                   "Compute counts, times and percentiles from the spans that were kept");
+  command.add_flag("--full-names", options.full_names, "Show names with all arguments");
+  add_color_option(command, options.color);
+  add_views(command, options);
+  add_formats(command, options);
+}
+
+Result<AnalyzeRequest> prepare_analysis(const AnalyzeOptions& options) {
+  AnalyzeRequest request;
+  request.options = options;
+  std::string problem = conflict(options);
+  if (!problem.empty()) return Error{ErrorKind::kUsage, std::move(problem)};
+  const auto key = parse_sort_key(options.sort);
+  if (!key) {
+    return Error{ErrorKind::kUsage, fmt::format("cannot sort by {}: one of {}",
+                                                in_quotes(options.sort), sort_key_names())};
+  }
+  request.key = *key;
+  if (!options.time_range.empty()) {
+    const auto range = parse_time_range(options.time_range);
+    if (!range) {
+      return Error{ErrorKind::kUsage,
+                   fmt::format("bad time range {}: expected A..B, A.. or ..B with units, for "
+                               "example 1.5s..2s",
+                               in_quotes(options.time_range))};
+    }
+    request.profile.range = TimeRange{range->start_ns, range->end_ns};
+  }
+  request.profile.from_spans = options.from_spans;
+  const bool known = options.by.empty() || options.by == "module" || options.by == "file" ||
+                     options.by == "namespace";
+  if (!known) {
+    auto rules = read_group_rules(options.by);
+    if (!rules) return rules.error();
+    request.rules = std::move(*rules);
+  }
+  request.style = style_for_stdout(options.color);
+  request.style.full_names = options.full_names;
+  const std::size_t usual = request.style.interactive ? kRowsOnTerminal : 0;
+  request.top = options.top < 0 ? usual : static_cast<std::size_t>(options.top);
+  return request;
+}
+
+}  // namespace spyglass

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// analyze_options.h - what the user asked `spyglass analyze` for.
+//
+//   Where    tools.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "analyzer/model/profile_builder.h"
+#include "analyzer/report/report.h"
+#include "format/result.h"
+#include "tools/terminal.h"
+
+namespace CLI {
+class App;
+}
+
+namespace spyglass {
+
+struct AnalyzeOptions {
+  std::string file;
+  std::string sort = "self";
+  int top = -1;  // not given
+  bool tree = false;
+  double min_percent = 0.5;
+  std::string callers;
+  std::string callees;
+  bool threads = false;
+  std::string by;
+  std::string time_range;
+  bool from_spans = false;
+  bool json = false;
+  bool csv = false;
+  bool folded = false;
+  bool full_names = false;
+  ColorChoice color = ColorChoice::kAuto;
+};
+
+// The same, checked and understood.
+struct AnalyzeRequest {
+  AnalyzeOptions options;
+  SortKey key = SortKey::kSelf;
+  std::vector<GroupRule> rules;
+  ProfileOptions profile;
+  std::size_t top = 0;  // rows; 0: all
+  TextStyle style;
+};
+
+// Declares every option of the command. `options` outlives the parse.
+void add_analyze_options(CLI::App& command, AnalyzeOptions& options);
+// Checks what CLI11 cannot. Reads the group file, so that its errors come before the long work.
+Result<AnalyzeRequest> prepare_analysis(const AnalyzeOptions& options);
+
+}  // namespace spyglass
