@@ -239,8 +239,16 @@ void SgzReader::add_damage(std::uint64_t offset, std::uint64_t bytes, std::strin
 }
 
 Status SgzReader::read_stored(const BlockView& block) {
-  stored_.resize(block.header.stored_bytes);
+  stored_.resize(format::block_bytes(block.header) - sizeof(BlockHeader));
   stored_.resize(file_.read(block.offset + sizeof(BlockHeader), stored_));
+  const std::size_t payload = std::min<std::size_t>(block.header.stored_bytes, stored_.size());
+  const auto padding = std::span(stored_).subspan(payload);
+  const bool zero = std::ranges::all_of(padding, [](std::uint8_t byte) { return byte == 0; });
+  if (!zero && block.offset + sizeof(BlockHeader) + stored_.size() <= blocks_end_) {
+    add_damage(block.offset + sizeof(BlockHeader) + payload, padding.size(),
+               "padding is not zero; nothing is lost");
+  }
+  stored_.resize(payload);
   if (format::check_block_payload(block.header, stored_)) {
     return Unit{};
   }

@@ -174,6 +174,7 @@ TEST_CASE("reader: any byte may be changed") {
       INFO("byte " << at << " changed by " << change);
       if (is_padding(recording.bytes(), offsets, at)) {
         REQUIRE(found.blocks == intact.blocks);
+        REQUIRE(found.damage.size() == 1);
       } else {
         check_recovered(intact, found, blocks_outside(offsets, at, at + 1));
       }
