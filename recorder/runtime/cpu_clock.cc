@@ -53,9 +53,9 @@ std::uint64_t ticks_of_ns(std::uint64_t ns) {
   return static_cast<std::uint64_t>((static_cast<Wide>(ns) * g_session.ticks_per_ns_q32) >> 32U);
 }
 
-// The innermost call that is counted: excluded ones leave their time to their caller.
-Node* charged_node(const Lane* lane) {
-  for (const Entry* entry = top_of(lane);; ++entry) {
+// Excluded calls leave their time to their caller.
+Node* charged_node(const Lane* lane, const Entry* entry) {
+  for (;; ++entry) {
     const format::EntryCall call = format::call_of(entry->node, entry->flags, lane->cells);
     if (call.cell != 0 && (call.flags & format::kEntryUncounted) == 0) {
       return node_at(lane, static_cast<std::uint32_t>(call.cell));  // the sentinel at the latest
@@ -93,15 +93,15 @@ void stop_cpu_clock(Lane* lane) {
   kernel(SYS_munmap, page, kPageBytes);
 }
 
-void sync_cpu(Lane* lane) {
+void sync_cpu(Lane* lane, const Entry* entry) {
   if (lane->switch_word == reinterpret_cast<std::uint64_t>(&kAlwaysSwitched) &&
       ticks() < lane->clock_deadline_ticks) {
     return;
   }
-  sync_cpu_now(lane);
+  sync_cpu_now(lane, entry);
 }
 
-void sync_cpu_now(Lane* lane) {
+void sync_cpu_now(Lane* lane, const Entry* entry) {
   if (lane->switch_word != reinterpret_cast<std::uint64_t>(&kAlwaysSwitched)) {
     // Before the clock is read: a switch in between then shows at the next hook.
     lane->switch_seen = *reinterpret_cast<const volatile std::uint32_t*>(lane->switch_word);
@@ -111,7 +111,7 @@ void sync_cpu_now(Lane* lane) {
   const std::uint64_t wall_ticks = now_ticks - lane->last_sync_ticks;
   const std::uint64_t cpu_ticks = ticks_of_ns(cpu_ns - lane->last_sync_cpu_ns);
   if (wall_ticks > cpu_ticks && now_ticks > lane->last_sync_ticks) {
-    charged_node(lane)->off_cpu_ticks += wall_ticks - cpu_ticks;
+    charged_node(lane, entry)->off_cpu_ticks += wall_ticks - cpu_ticks;
   }
   lane->last_sync_ticks = now_ticks;
   lane->last_sync_cpu_ns = cpu_ns;

@@ -18,12 +18,12 @@ void start_cpu_clock(format::Lane* lane);
 // Gives the switch word back to the kernel; the lane goes on in the approximate way.
 void stop_cpu_clock(format::Lane* lane);
 
-// Charges the time off the CPU since the last reading to the innermost counted node, if the thread was
-// switched (exact) or enough time has passed (approximate).
-void sync_cpu(format::Lane* lane);
+// Charges the time off the CPU since the last reading, if the thread was switched (exact) or enough time
+// has passed (approximate), to the counted call nearest to `entry`, itself or further out.
+void sync_cpu(format::Lane* lane, const format::Entry* entry);
 
 // The same, whether or not anything points to a switch.
-void sync_cpu_now(format::Lane* lane);
+void sync_cpu_now(format::Lane* lane, const format::Entry* entry);
 
 inline bool was_switched(const format::Lane* lane) {
   return *reinterpret_cast<const volatile std::uint32_t*>(lane->switch_word) != lane->switch_seen;

@@ -267,7 +267,7 @@ void note_thread_exit() {
     return;
   }
   settle_pending(lane, kNothingPending);
-  sync_cpu_now(lane);
+  sync_cpu_now(lane, top_of(lane));
   stop_cpu_clock(lane);
   kernel(SYS_prctl, PR_GET_NAME, lane->name);
   lane->exit_ticks = lane->last_sync_ticks;

@@ -232,9 +232,6 @@ void enter_slowly(std::uint64_t function, std::uint64_t sp) {
   if (lane == nullptr) {
     return;
   }
-  if (was_switched(lane)) {
-    sync_cpu(lane);
-  }
   pop_abandoned(lane, sp);
   if (lane->deep_calls != 0 || lane->top - sizeof(Entry) < lane->stack_limit) {
     lane->deep_calls += 1;
@@ -261,6 +258,19 @@ void enter_slowly(std::uint64_t function, std::uint64_t sp) {
     }
   }
   push_call(lane, target.node, sp, flags, 0);
+  if (was_switched(lane)) {
+    charge_switch_at_enter(lane);
+  }
+}
+
+// A thread that was switched was away for longer than this, and a hook takes less: it tells on which side
+// of a hook's time stamp the switch was.
+constexpr std::uint64_t kAwayTicks = 8192;
+
+void charge_switch_at_enter(Lane* lane) {
+  const Entry* entry = top_of(lane);
+  const bool before_start = entry != base_of(lane) && ticks() - entry->start_ticks < kAwayTicks;
+  sync_cpu(lane, before_start ? entry + 1 : entry);
 }
 
 void exit_slowly(std::uint64_t function, std::uint64_t sp, std::uint64_t now_ticks) {
@@ -282,7 +292,8 @@ void exit_slowly(std::uint64_t function, std::uint64_t sp, std::uint64_t now_tic
     pop_call(lane, now_ticks);
   }
   if (was_switched(lane)) {
-    sync_cpu(lane);
+    const bool after_stamp = ticks() - now_ticks >= kAwayTicks;
+    sync_cpu(lane, after_stamp ? returning + 1 : returning);
   }
   pop_call(lane, now_ticks);
 }

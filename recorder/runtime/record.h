@@ -29,6 +29,9 @@ namespace spyglass::runtime {
 [[gnu::cold, gnu::noinline]] void exit_slowly(std::uint64_t function, std::uint64_t sp,
                                               std::uint64_t now_ticks);
 
+// The thread was switched, as seen right after the innermost call began.
+[[gnu::cold, gnu::noinline]] void charge_switch_at_enter(format::Lane* lane);
+
 // The program jumps (longjmp) to a frame whose stack pointer is `target_sp`: the calls in between end.
 void record_jump(std::uint64_t target_sp, std::uint64_t own_sp);
 
@@ -54,7 +57,7 @@ inline constexpr std::uint64_t kStackCheckBytes = 4096;
   const std::uint32_t parent_cell = cell_of(lane, reinterpret_cast<const void*>(top->node));
   format::Node* node = node_at(lane, *lookup_slot(lane, parent_cell, function));
   if (rare(node->parent != parent_cell || node->address != function || top->sp < sp ||
-           reinterpret_cast<std::uint64_t>(top) % kStackCheckBytes == 0 || was_switched(lane))) {
+           reinterpret_cast<std::uint64_t>(top) % kStackCheckBytes == 0)) {
     return enter_slowly(function, sp);
   }
   auto* entry = const_cast<volatile format::Entry*>(top - 1);
@@ -63,6 +66,10 @@ inline constexpr std::uint64_t kStackCheckBytes = 4096;
   entry->sp = sp;
   entry->node = reinterpret_cast<std::uint64_t>(node);
   entry->start_ticks = ticks();
+  // After the time stamp, where hooks spend most of their time: a switch before it is the caller's.
+  if (rare(was_switched(lane))) {
+    charge_switch_at_enter(lane);
+  }
 }
 
 // Replaces Lane::pending_duration if it still is `last`, by one instruction. No lock prefix: only signal

@@ -329,7 +329,7 @@ void note_exit(int status) {
     return;
   }
   if (format::Lane* lane = t_thread.lane) {
-    sync_cpu_now(lane);  // calls that never return have their time off the CPU up to here
+    sync_cpu_now(lane, top_of(lane));  // calls that never return have their time off the CPU up to here
   }
   g_session.process->exit_status = static_cast<std::uint32_t>(status) & 0xffU;
   g_session.process->exit_ticks = ticks();
