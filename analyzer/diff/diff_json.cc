@@ -122,12 +122,7 @@ void write_functions(JsonWriter& json, std::string_view key, const ProfileDiff& 
 
 // Changed paths and those above them, numbered from 1 in depth-first order.
 void write_paths(JsonWriter& json, const ProfileDiff& diff, const DiffView& view) {
-  std::vector<bool> visible(diff.paths.size());
-  for (std::size_t i = diff.paths.size(); i-- > 1;) {
-    if (!visible[i] && !is_shown(diff, view, diff.paths[i])) continue;
-    visible[i] = true;
-    visible[diff.paths[i].parent] = true;
-  }
+  const auto visible = visible_paths(diff, view);
   std::vector<std::size_t> ids(diff.paths.size());
   std::size_t next_id = 0;
   std::vector<std::uint32_t> open = {0};

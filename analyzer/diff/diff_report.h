@@ -32,6 +32,7 @@ void write_diff_json(std::ostream& out, const ProfileDiff& diff, const DiffView&
 
 // Whether the change is large enough to be shown.
 bool is_shown(const ProfileDiff& diff, const DiffView& view, const FunctionDiff& function);
-bool is_shown(const ProfileDiff& diff, const DiffView& view, const PathDiff& path);
+// By index in diff.paths: changed enough to be shown, or above one that is.
+std::vector<bool> visible_paths(const ProfileDiff& diff, const DiffView& view);
 
 }  // namespace spyglass

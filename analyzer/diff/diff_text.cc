@@ -220,17 +220,6 @@ void write_one_sided(std::ostream& out, const TextStyle& style, const DiffView& 
   table.write(out, style);
 }
 
-// Marks the shown paths and all above them.
-std::vector<bool> visible_paths(const ProfileDiff& diff, const DiffView& view) {
-  std::vector<bool> visible(diff.paths.size());
-  for (std::size_t i = diff.paths.size(); i-- > 1;) {
-    if (!visible[i] && !is_shown(diff, view, diff.paths[i])) continue;
-    visible[i] = true;
-    visible[diff.paths[i].parent] = true;  // parents come before children
-  }
-  return visible;
-}
-
 void write_paths(std::ostream& out, const TextStyle& style, const ProfileDiff& diff,
                  const DiffView& view) {
   constexpr std::uint32_t kDeepestIndent = 24;
@@ -273,24 +262,6 @@ void write_paths(std::ostream& out, const TextStyle& style, const ProfileDiff& d
 }
 
 }  // namespace
-
-bool is_shown(const ProfileDiff& diff, const DiffView& view, const FunctionDiff& function) {
-  if (!function.changed()) return false;
-  const double time = view.threshold * std::max(diff.totals.wall_ns.base, diff.totals.wall_ns.now);
-  const double calls = view.threshold * std::max(diff.totals.calls.base, diff.totals.calls.now);
-  const auto large = [](const Change& change, double least) {
-    return std::fabs(change.delta()) >= least;
-  };
-  return large(function.wall_self_ns, time) || large(function.wall_total_ns, time) ||
-         large(function.cpu_self_ns, time) || large(function.calls, calls);
-}
-
-bool is_shown(const ProfileDiff& diff, const DiffView& view, const PathDiff& path) {
-  if (!path.changed()) return false;
-  const double time = view.threshold * std::max(diff.totals.wall_ns.base, diff.totals.wall_ns.now);
-  return std::fabs(path.wall_total_ns.delta()) >= time ||
-         std::fabs(path.wall_self_ns.delta()) >= time;
-}
 
 void write_diff(std::ostream& out, const TextStyle& style, const ProfileDiff& diff,
                 const DiffView& view) {
