@@ -31,7 +31,7 @@ class BenchError(Exception):
     pass
 
 
-def run(command, env=None, core=None, priority=0, check=True):
+def run(command, env=None, core=None, realtime=False, check=True):
     """Executes `command`; `core` pins a program that includes self_timing.h."""
     environment = dict(os.environ)
     environment.update(env or {})
@@ -42,8 +42,8 @@ def run(command, env=None, core=None, priority=0, check=True):
             environment["BENCH_CORE"] = str(core)
         with open(os.path.join(scratch, "out"), "w+b") as out, \
                 open(os.path.join(scratch, "err"), "w+b") as err:
-            raise_priority = (lambda: os.setpriority(os.PRIO_PROCESS, 0, priority)) \
-                if priority else None
+            raise_priority = (lambda: os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))) \
+                if realtime else None
             begin = time.perf_counter()
             child = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL,
                                      stdout=out, stderr=err, preexec_fn=raise_priority)

@@ -43,7 +43,7 @@ class Context:
         self.uftrace = None if arguments.no_peers else shutil.which("uftrace")
         self.rounds = arguments.rounds
         self.core = arguments.core
-        self.priority = arguments.priority
+        self.realtime = arguments.realtime
         self.programs = arguments.programs.split(",")
         self.scale = arguments.scale
         self.large_bytes = int(arguments.large_mb * 1e6)
@@ -58,7 +58,7 @@ class Context:
         return os.path.join(self.scratch, name)
 
     def measure(self, command, env=None, pin=False, check=True):
-        return harness.run(command, env, self.core if pin else None, self.priority, check)
+        return harness.run(command, env, self.core if pin else None, self.realtime, check)
 
 
 def find_tool(folder, name):
@@ -86,8 +86,8 @@ def parse_arguments():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--core", type=int, default=os.cpu_count() - 1,
                         help="core that one-threaded programs are pinned to")
-    parser.add_argument("--priority", type=int, default=0,
-                        help="nice value of what is measured (negative needs root)")
+    parser.add_argument("--realtime", action="store_true",
+                        help="run what is measured before all else (SCHED_FIFO; needs root)")
     parser.add_argument("--programs", default=",".join(section_hooks.PROGRAMS),
                         help="programs of section hooks, separated by commas")
     parser.add_argument("--scale", type=float, default=1.0,
