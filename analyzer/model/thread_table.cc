@@ -18,8 +18,10 @@ ThreadInfo describe(const ThreadCounts& counts, const SessionClock& clock, const
       std::max(0.0, static_cast<double>(static_cast<std::int64_t>(counts.recorded_ticks))));
   info.calls = counts.calls;
   const double off_ns = clock.ns(static_cast<double>(counts.off_cpu_ticks));
-  info.cpu_ns = range.whole() ? static_cast<double>(counts.record.cpu_ns)
-                              : std::max(0.0, info.recorded_ns - off_ns);
+  // The kernel's figure is of the whole thread, and missing when the recorder was killed.
+  const bool from_kernel = range.whole() && counts.record.cpu_ns != 0;
+  info.cpu_ns = from_kernel ? static_cast<double>(counts.record.cpu_ns)
+                            : std::max(0.0, info.recorded_ns - off_ns);
   return info;
 }
 
