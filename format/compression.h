@@ -24,8 +24,9 @@ class Compressor {
   Compressor(const Compressor&) = delete;
   Compressor& operator=(const Compressor&) = delete;
 
-  // Replaces `out` by `raw` compressed with `wanted`; falls back to kNone where that is not smaller.
-  // zstd_level counts for Codec::kZstd only (negative levels are fast). Returns the codec used.
+  // Replaces `out` by `raw` compressed with `wanted`; falls back to kNone where that is not
+  // smaller. zstd_level counts for Codec::kZstd only (negative levels are fast). Returns the codec
+  // used.
   Codec compress(std::span<const std::uint8_t> raw, Codec wanted, std::vector<std::uint8_t>& out,
                  int zstd_level = 1);
 

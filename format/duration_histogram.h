@@ -3,8 +3,9 @@
 //
 // OpenTelemetry's base-2 exponential histogram at scale 2: bucket i holds nanoseconds in
 // [2^(i/4), 2^((i+1)/4)), four buckets to the octave, so a quantile read from it is within
-// 2^(1/8) - 1 = 9.1 % of the true value. (OpenTelemetry closes buckets at the upper end; the two differ
-// only for exact powers of two.) Below 1 ns goes to bucket 0, above 2^48 ns (3.3 days) to the last.
+// 2^(1/8) - 1 = 9.1 % of the true value. (OpenTelemetry closes buckets at the upper end; the two
+// differ only for exact powers of two.) Below 1 ns goes to bucket 0, above 2^48 ns (3.3 days) to
+// the last.
 //
 //   Where    hooks and analyzer alike; header-only.
 #pragma once
@@ -19,8 +20,9 @@ inline constexpr unsigned kHistogramScale = 2;
 inline constexpr unsigned kHistogramOctaves = 48;
 inline constexpr unsigned kHistogramBuckets = kHistogramOctaves * 4;
 
-// Nanoseconds of `ticks` in 1/256 ns. ns_per_tick_q64 is below 2^64: ticks shorter than a nanosecond.
-// Requires: ticks < 2^56; what is above comes out as something large or as anything (see the last bucket).
+// Nanoseconds of `ticks` in 1/256 ns. ns_per_tick_q64 is below 2^64: ticks shorter than a
+// nanosecond. Requires: ticks < 2^56; what is above comes out as something large or as anything
+// (see the last bucket).
 constexpr std::uint64_t ticks_to_ns_q8(std::uint64_t ticks, std::uint64_t ns_per_tick_q64) {
   __extension__ using Wide = unsigned __int128;
   return static_cast<std::uint64_t>((static_cast<Wide>(ticks << 8U) * ns_per_tick_q64) >> 64U);

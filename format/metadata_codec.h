@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// metadata_codec.h - the rare records as protobuf messages: unknown fields are skipped, so that an old
-// reader opens a new file. The one use of protozero.
+// metadata_codec.h - the rare records as protobuf messages: unknown fields are skipped, so that an
+// old reader opens a new file. The one use of protozero.
 //
 //   Where    collector (encode) and reader (decode).
 //   Errors   decode rejects malformed messages; caps string and list sizes.

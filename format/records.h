@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // records.h - what blocks hold, decoded: the plain structs that writer and reader exchange.
 //
-// Ids are session-wide and small: process, thread, module, site and node ids start at 1 (node 1 is the
-// root of everything; id 0 means none). Times are ticks of the session's clock; ClockSample pairs
-// convert them. docs/format.md gives the encoding of each.
+// Ids are session-wide and small: process, thread, module, site and node ids start at 1 (node 1 is
+// the root of everything; id 0 means none). Times are ticks of the session's clock; ClockSample
+// pairs convert them. docs/format.md gives the encoding of each.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +25,7 @@ struct SessionInfo {
   std::string working_directory;
   std::string host;
   std::string kernel;
-  std::string version;              // of Spyglass
+  std::string version;  // of Spyglass
   std::uint32_t processors = 0;
   ClockSample start;
   std::uint64_t ns_per_tick_q60 = 0;  // as used for the histograms
@@ -39,38 +39,44 @@ struct SessionInfo {
   std::string cpu_clock;            // "exact" or "approximate": what was asked of targets
 };
 
-enum class ExitKind : std::uint32_t { kUnknown = 0, kExited = 1, kSignaled = 2, kExeced = 3, kRunning = 4 };
+enum class ExitKind : std::uint32_t {
+  kUnknown = 0,
+  kExited = 1,
+  kSignaled = 2,
+  kExeced = 3,
+  kRunning = 4
+};
 
 struct ProcessRecord {
   std::uint32_t id = 0;
   std::uint32_t pid = 0;
   std::uint32_t ppid = 0;
-  std::uint32_t parent = 0;         // process id, 0: none
+  std::uint32_t parent = 0;  // process id, 0: none
   std::vector<std::string> command;
   std::string executable;
   std::uint64_t start_ticks = 0;
-  std::uint64_t end_ticks = 0;      // 0: still running
+  std::uint64_t end_ticks = 0;  // 0: still running
   ExitKind exit = ExitKind::kRunning;
-  std::uint32_t exit_value = 0;     // code or signal
-  bool forked = false;              // began by fork rather than exec
+  std::uint32_t exit_value = 0;  // code or signal
+  bool forked = false;           // began by fork rather than exec
 };
 
 enum class CpuAccuracy : std::uint32_t { kNone = 0, kExact = 1, kApproximate = 2 };
 
 struct ThreadRecord {
   std::uint32_t id = 0;
-  std::uint32_t process = 0;        // process id
+  std::uint32_t process = 0;  // process id
   std::uint32_t tid = 0;
   std::string name;
-  std::uint64_t birth_ticks = 0;    // of its first record
-  std::uint64_t exit_ticks = 0;     // 0: still running when last seen
-  std::uint64_t cpu_ns = 0;         // thread CPU time between birth and exit (or when last seen)
+  std::uint64_t birth_ticks = 0;  // of its first record
+  std::uint64_t exit_ticks = 0;   // 0: still running when last seen
+  std::uint64_t cpu_ns = 0;       // thread CPU time between birth and exit (or when last seen)
   CpuAccuracy cpu_accuracy = CpuAccuracy::kNone;
 };
 
 struct ModuleInfo {
   std::uint32_t id = 0;
-  std::string path;                 // empty: code that belongs to no file
+  std::string path;  // empty: code that belongs to no file
   std::vector<std::uint8_t> build_id;
 };
 
@@ -83,22 +89,23 @@ struct SiteRecord {
 
 inline constexpr std::uint32_t kRootNode = 1;
 // Sites that are no function. They carry module 0 and these offsets.
-inline constexpr std::uint64_t kOverflowSiteOffset = ~std::uint64_t{0};  // calls past the tree's bound
+inline constexpr std::uint64_t kOverflowSiteOffset =
+    ~std::uint64_t{0};  // calls past the tree's bound
 
 struct NodeRecord {
   std::uint32_t id = 0;
-  std::uint32_t parent = 0;         // node id, smaller than id; 0 for the root only
-  std::uint32_t site = 0;           // 0 for the root only
+  std::uint32_t parent = 0;  // node id, smaller than id; 0 for the root only
+  std::uint32_t site = 0;    // 0 for the root only
 };
 
 struct BucketCount {
-  std::uint32_t bucket = 0;         // duration_histogram.h
+  std::uint32_t bucket = 0;  // duration_histogram.h
   std::uint64_t count = 0;
   bool operator==(const BucketCount&) const = default;
 };
 
-// What one thread counted at one node since the snapshot before. min and max are those of the thread's
-// whole life at this node, up to now (0 and 0 if nothing returned yet).
+// What one thread counted at one node since the snapshot before. min and max are those of the
+// thread's whole life at this node, up to now (0 and 0 if nothing returned yet).
 struct CounterRow {
   std::uint32_t thread = 0;
   std::uint32_t node = 0;
@@ -122,27 +129,28 @@ struct SpanRecord {
   bool operator==(const SpanRecord&) const = default;
 };
 
-// A call that had not returned at `ticks` (block header last_ticks): at every snapshot (`final` false;
-// the latest before a moment tells what was open then) and when its thread or process ended (`final`).
+// A call that had not returned at `ticks` (block header last_ticks): at every snapshot (`final`
+// false; the latest before a moment tells what was open then) and when its thread or process ended
+// (`final`).
 struct OpenCall {
   std::uint32_t thread = 0;
   std::uint32_t node = 0;
   std::uint64_t start_ticks = 0;
-  std::uint64_t ticks = 0;          // when this was seen
-  bool inherited = false;           // open at fork: counted as a call by the parent process only
+  std::uint64_t ticks = 0;  // when this was seen
+  bool inherited = false;   // open at fork: counted as a call by the parent process only
   bool final = false;
 };
 
 enum class LossKind : std::uint32_t {
-  kSpans = 1,          // events of 1 call each
-  kCalls = 2,          // calls that left no trace at all (no lane, stack too deep)
-  kBlocks = 3,         // blocks that could not be written
+  kSpans = 1,   // events of 1 call each
+  kCalls = 2,   // calls that left no trace at all (no lane, stack too deep)
+  kBlocks = 3,  // blocks that could not be written
   kThreads = 4,
   kProcesses = 5,
   kModules = 6,
-  kRepairedFrames = 7,   // not lost: closed by us, their time ends at the repair
+  kRepairedFrames = 7,  // not lost: closed by us, their time ends at the repair
   kOrphanExits = 8,
-  kFoldedCalls = 9,      // not lost: counted at another node
+  kFoldedCalls = 9,  // not lost: counted at another node
   kClockClamps = 10,
   kUnfilteredNodes = 11,
   kSymbols = 12,
@@ -152,18 +160,18 @@ enum class LossKind : std::uint32_t {
 struct LossRecord {
   LossKind kind = LossKind::kSpans;
   std::uint64_t count = 0;
-  std::uint32_t thread = 0;         // 0: no thread in particular
+  std::uint32_t thread = 0;  // 0: no thread in particular
   std::string reason;
 };
 
 // What could not be observed, one line each.
 struct CoverageRecord {
-  std::string subject;              // for example a program's path
+  std::string subject;  // for example a program's path
   std::string reason;
 };
 
 struct FrameInfo {
-  std::string function;             // as in the symbol table (mangled)
+  std::string function;  // as in the symbol table (mangled)
   std::string file;
   std::uint32_t line = 0;
   bool inlined = false;
@@ -182,7 +190,7 @@ struct DemotedFunction {
 
 struct EndInfo {
   ClockSample end;
-  bool interrupted = false;         // the session was ended before its processes were
+  bool interrupted = false;  // the session was ended before its processes were
   std::vector<CoverageRecord> coverage;
   std::vector<DemotedFunction> demoted;
 };

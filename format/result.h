@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // result.h - a value or the reason why there is none.
 //
-// Has the names of std::expected, which clang 14 cannot compile yet, so that moving there is an alias.
+// Has the names of std::expected, which clang 14 cannot compile yet, so that moving there is an
+// alias.
 //
 //   Where    everywhere outside the target.
 #pragma once
@@ -14,23 +15,25 @@
 namespace spyglass {
 
 enum class ErrorKind {
-  kUsage,      // the request makes no sense
-  kSystem,     // the operating system refused
-  kFormat,     // not a recording, or not one that this version reads
-  kDamaged,    // a recording with bad bytes
+  kUsage,    // the request makes no sense
+  kSystem,   // the operating system refused
+  kFormat,   // not a recording, or not one that this version reads
+  kDamaged,  // a recording with bad bytes
 };
 
 struct Error {
   ErrorKind kind = ErrorKind::kSystem;
-  std::string what;             // one line, no "spyglass: " in front, no full stop
-  std::uint64_t offset = 0;     // in the file, where that means something
+  std::string what;          // one line, no "spyglass: " in front, no full stop
+  std::uint64_t offset = 0;  // in the file, where that means something
 };
 
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}      // NOLINT: implicit on purpose
-  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT: implicit on purpose
+  Result(T value)
+      : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT: implicit on purpose
+  Result(Error error)
+      : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT: implicit on purpose
 
   bool has_value() const { return state_.index() == 0; }
   explicit operator bool() const { return has_value(); }

@@ -33,7 +33,8 @@ bool scan_for_magic(const InputFile& file, std::uint64_t from, std::uint64_t end
   if (from >= end) {
     return false;
   }
-  std::vector<std::uint8_t> chunk(std::min<std::uint64_t>(kScanChunkBytes, end - from + kMagicBytes));
+  std::vector<std::uint8_t> chunk(
+      std::min<std::uint64_t>(kScanChunkBytes, end - from + kMagicBytes));
   while (from < end) {
     const std::size_t got = file.read(from, chunk);
     const std::uint8_t* at = chunk.data();
