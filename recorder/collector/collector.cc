@@ -14,6 +14,9 @@ namespace spyglass::collector {
 namespace {
 
 constexpr std::uint64_t kSecondNs = 1'000'000'000;
+constexpr std::uint64_t kManyRecords = 512;  // in one turn: the rings fill fast
+constexpr unsigned kPatientTurns = 24;       // about 50 us
+constexpr unsigned kPauses = 4;
 // Long enough for a child of a process that is gone to say whose child it is.
 constexpr std::uint64_t kSlotRestNs = 1'000'000'000;
 
@@ -105,16 +108,25 @@ bool Collector::turn() {
   doorbell_seen_ = arena_.header().doorbell.load();
   const bool stop = read_mail();
   take_in_processes();
-  const bool busy = lanes_.pass();
+  const std::uint64_t records = lanes_.pass();
   end_processes();
   snapshot_if_due();
-  if (!busy && !stop) {
-    wait();
+  if (!stop) {
+    wait(records);
   }
   return !stop;
 }
 
-void Collector::wait() const {
+// Rings that fill fast are looked at again at once: sleeping would cost the program a system call
+// to wake us, and in block mode its time.
+void Collector::wait(std::uint64_t records) {
+  quiet_turns_ = records >= kManyRecords ? 0 : std::min(quiet_turns_ + 1, kPatientTurns);
+  if (quiet_turns_ < kPatientTurns) {
+    for (unsigned pause = 0; pause < quiet_turns_ * kPauses; ++pause) {
+      __builtin_ia32_pause();
+    }
+    return;
+  }
   const std::uint64_t now = now_ticks();
   const std::uint64_t due = snapshot_ticks_ + interval_ticks_;
   if (due > now) {

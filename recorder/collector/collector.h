@@ -82,7 +82,7 @@ class Collector {
   void note_due_end(ProcessEntry* entry, const ProcessEnd& end);
   void snapshot_if_due();
   void count_session_losses();
-  void wait() const;
+  void wait(std::uint64_t records);
   void end_dead_processes();
   void close_session();
 
@@ -112,6 +112,7 @@ class Collector {
   std::uint64_t snapshot_ticks_ = 0;
   std::uint64_t look_ticks_ = 0;
   std::uint32_t doorbell_seen_ = 0;
+  unsigned quiet_turns_ = 0;  // since one that found much in the rings
   bool interrupted_ = false;
   Summary summary_;
   std::thread thread_;

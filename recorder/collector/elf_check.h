@@ -10,7 +10,7 @@ namespace spyglass::collector {
 
 enum class ProgramKind {
   kRecordable,
-  kStatic,   // no dynamic loader: nothing can be put into it
+  kStatic,  // no dynamic loader: nothing can be put into it
   k32Bit,
   kForeign,  // for another machine
   kSetuid,   // the loader ignores LD_PRELOAD

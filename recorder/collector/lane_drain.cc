@@ -13,7 +13,7 @@ namespace {
 using format::RingKind;
 
 constexpr std::uint64_t kBatch = 4096;  // records between two looks at the owner
-constexpr std::size_t kSpansPerBlock = 1U << 16U;
+constexpr std::size_t kSpansPerBlock = 1U << 15U;
 constexpr std::uint64_t kClockSlackTicks = 1U << 24U;  // processors' counters may differ a little
 constexpr std::uint64_t kNodeAndDuration = (std::uint64_t{1} << format::kRingKindShift) - 1;
 

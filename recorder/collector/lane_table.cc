@@ -72,8 +72,8 @@ void LaneTable::take_in(std::uint32_t index) {
   nodes_.take_new(view);
 }
 
-bool LaneTable::pass() {
-  bool busy = false;
+std::uint64_t LaneTable::pass() {
+  std::uint64_t records = 0;
   claimed_.clear();
   const std::uint32_t used = arena_.lanes_used();
   for (std::uint32_t index = 0; index < used; ++index) {
@@ -91,7 +91,7 @@ bool LaneTable::pass() {
       }
     }
     LaneView& view = *views_[index];
-    busy |= drain_.drain(view, false) > arena_.geometry().ring_records / 8;
+    records += drain_.drain(view, false);
     if ((state == LaneState::kExiting && is_gone(view)) || !view.process->live) {
       std::erase(view.process->lanes, index);
       close(view, now_ticks());
@@ -104,7 +104,7 @@ bool LaneTable::pass() {
       }
     }
   }
-  return busy;
+  return records;
 }
 
 bool LaneTable::is_gone(LaneView& view) const {

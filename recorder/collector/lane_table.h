@@ -26,8 +26,8 @@ class LaneTable {
             CounterSnapshot& snapshot, OverheadBudget& budget, Recording& recording);
 
   // Takes in new lanes, drains all, closes those of threads that said goodbye and are gone.
-  // True: there was so much that the next pass should follow at once.
-  bool pass();
+  // Returns how many ring records it took.
+  std::uint64_t pass();
   // Counters and open calls of all lanes.
   void snapshot(std::uint64_t now_ticks, std::uint64_t elapsed_ticks);
   // What need not be done more often than once a second: waiting spans, CPU time, names, losses,
