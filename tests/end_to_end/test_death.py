@@ -116,7 +116,10 @@ class Death(EndToEndTest):
         covered = [when for when, returned in snapshots if calls["outer"] >= returned]
         self.assertTrue(covered, (calls, snapshots[0], context))
         age = killed_at - max(covered)
-        self.assertLessEqual(age, 1.0, context)
+        self.assertLessEqual(age, 1.0, (context, f"recorded {calls['outer']}; returned by seconds "
+                                        "before the kill:",
+                                        [(round(killed_at - when, 2), returned)
+                                         for when, returned in snapshots[::10]]))
         return age
 
     def test_spyglass_run_ends_by_signal_with_a_whole_file(self):

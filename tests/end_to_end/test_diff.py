@@ -69,10 +69,12 @@ class Diff(EndToEndTest):
                     self.assertEqual(function["calls"]["change"], 0, function)
 
     def test_fail_on(self):
-        base = self.record([program("work_mix"), "200", "200", "100"])
-        slower = self.record([program("work_mix"), "200", "200", "200"])
+        # Twenty times as slow, so that no preemption by other programs hides it.
+        base = self.record([program("work_mix"), "20", "5000", "100"])
+        slower = self.record([program("work_mix"), "20", "6000", "2000"])
         cases = [("total_wall>20%", 1), ("total_wall>100000%", 0), ("func(fixed).self_wall>10%", 1),
-                 ("func(fix*).total_wall>10%", 1), ("func(varied).calls>1%", 0)]
+                 ("func(fix*).total_wall>10%", 1), ("func(fixed).calls>10%", 1),
+                 ("func(fixed).calls>30%", 0), ("func(varied).calls>1%", 0)]
         for expression, status in cases:
             with self.subTest(expression):
                 self.diff(base, slower, "--fail-on", expression, status=status)
