@@ -26,6 +26,7 @@ class RunSession {
 
   collector::Collector& collector() { return *collector_; }
   collector::Supervisor& supervisor() { return *supervisor_; }
+  const std::string& path() const { return path_; }
   // Takes the recording away again: the program did not start.
   void discard();
 

@@ -203,6 +203,10 @@ int run_program(const RunOptions& options, const format::ClockSample& begin) {
     return complain(session.error().what);
   }
   RunSession& running = **session;
+  if (options.session.verbose) {
+    complain("records process " + std::to_string(child->pid()) + " to " + running.path() +
+             " with " + library);
+  }
   running.supervisor().set_child(child->pid());
   running.collector().start();
   if (const int error = child->run()) {

@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <type_traits>
 
 #include "format/arena.h"
 #include "format/result.h"
@@ -33,7 +34,12 @@ format::ArenaGeometry arena_geometry(const ArenaSizes& sizes);
 // Reads a field that a target may be writing.
 template <typename T>
 inline T peek(const T& field) {
-  return __atomic_load_n(&field, __ATOMIC_RELAXED);
+  if constexpr (std::is_enum_v<T>) {
+    return static_cast<T>(__atomic_load_n(
+        reinterpret_cast<const std::underlying_type_t<T>*>(&field), __ATOMIC_RELAXED));
+  } else {
+    return __atomic_load_n(&field, __ATOMIC_RELAXED);
+  }
 }
 template <typename T>
 inline T peek(const std::atomic<T>& field) {
