@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "analyzer/diff/identity.h"
 
+#include <algorithm>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -31,21 +32,36 @@ std::string unversioned(std::string_view module) {
                                                   : module.substr(0, at + kShared.size() - 1));
 }
 
-std::string plain_key(const Function& function, const std::string& executable) {
+bool has_functions_of(const Profile& profile, std::string_view module) {
+  return std::any_of(
+      profile.functions.begin(), profile.functions.end(),
+      [module](const Function& function) { return module_name(function.module) == module; });
+}
+
+// Two builds of one program under different names, rather than a program and, say, a launcher of
+// it.
+bool is_renamed(const Profile& base, const Profile& now, const std::string& base_program,
+                const std::string& new_program) {
+  const std::string_view base_name = module_name(base_program);
+  const std::string_view new_name = module_name(new_program);
+  return base_name != new_name && !has_functions_of(now, base_name) &&
+         !has_functions_of(base, new_name);
+}
+
+// `program`: the module that is known by being the program; empty for none.
+std::string plain_key(const Function& function, const std::string& program) {
   if (function.module.empty() && function.name.starts_with("0x")) return "0x";
   std::string key;
-  if (function.module.empty() || function.module != executable) {
+  if (program.empty() || function.module != program) {
     key = unversioned(module_name(function.module));
   }
   return key + kSeparator + function.name;
 }
 
-std::vector<std::string> plain_keys(const Profile& profile) {
-  const std::string executable = main_executable(profile);
+std::vector<std::string> plain_keys(const Profile& profile, const std::string& program) {
   std::vector<std::string> keys;
   keys.reserve(profile.functions.size());
-  for (const Function& function : profile.functions)
-    keys.push_back(plain_key(function, executable));
+  for (const Function& function : profile.functions) keys.push_back(plain_key(function, program));
   return keys;
 }
 
@@ -60,8 +76,11 @@ void collect_repeated(const std::vector<std::string>& keys,
 }  // namespace
 
 Identities identify_functions(const Profile& base, const Profile& now) {
-  const auto base_keys = plain_keys(base);
-  const auto new_keys = plain_keys(now);
+  const std::string base_program = main_executable(base);
+  const std::string new_program = main_executable(now);
+  const bool renamed = is_renamed(base, now, base_program, new_program);
+  const auto base_keys = plain_keys(base, renamed ? base_program : "");
+  const auto new_keys = plain_keys(now, renamed ? new_program : "");
   std::unordered_set<std::string> repeated;
   collect_repeated(base_keys, repeated);
   collect_repeated(new_keys, repeated);

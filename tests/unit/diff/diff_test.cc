@@ -159,6 +159,14 @@ TEST_CASE("pids, addresses, thread order, paths and dates are no difference", "[
   CHECK(diff_profiles(base, now).empty());
 }
 
+TEST_CASE("a launcher in front of the program is no difference", "[diff]") {
+  const Profile base = test::small_sketch().build();
+  Profile now = base;
+  now.processes[0].record.executable = "/usr/bin/setarch";
+  CHECK(diff_profiles(base, now).empty());
+  CHECK(diff_profiles(now, base).empty());
+}
+
 TEST_CASE("functions of one name are told apart by their source files", "[diff]") {
   ProfileSketch base_sketch;
   base_sketch.call("main", 1, 10).call("main;init", 1, 10).call("main;init#2", 5, 50);
