@@ -7,7 +7,6 @@
 //   Where    span_codec.cc.
 #pragma once
 
-#include <compare>
 #include <cstdint>
 #include <span>
 
@@ -21,7 +20,10 @@ inline constexpr std::uint64_t kMaxClockStep = 128;
 struct GridTime {
   std::uint64_t step;
   std::uint64_t off;
-  auto operator<=>(const GridTime&) const = default;
+
+  bool operator<(const GridTime& other) const {
+    return step != other.step ? step < other.step : off < other.off;
+  }
 };
 
 class ClockGrid {

@@ -65,7 +65,7 @@ struct FreeDecompressor {
 };
 
 std::size_t decompress_zstd(std::span<const std::uint8_t> stored, std::vector<std::uint8_t>& out) {
-  thread_local const std::unique_ptr<ZSTD_DCtx, FreeDecompressor> context(ZSTD_createDCtx());
+  thread_local std::unique_ptr<ZSTD_DCtx, FreeDecompressor> context(ZSTD_createDCtx());
   if (context == nullptr) {
     return SIZE_MAX;
   }

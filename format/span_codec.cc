@@ -197,7 +197,7 @@ void encode_spans(std::span<const SpanRecord> spans, std::vector<std::uint8_t>& 
   if (spans.empty()) {
     return;
   }
-  thread_local const auto workspace = std::make_unique<Workspace>();
+  thread_local auto workspace = std::make_unique<Workspace>();
   workspace->make_room(spans.size());
   workspace->dictionary.clear();
   const ClockGrid grid = find_clock_grid(spans, kFirstStep);

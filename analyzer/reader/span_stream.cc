@@ -46,7 +46,7 @@ bool SpanStream::next(ThreadSpan& span) {
       const std::size_t children = std::min<std::size_t>(heap_.size(), 3);
       const Candidate updated{ticks, index};
       if (std::all_of(heap_.begin() + 1, heap_.begin() + static_cast<std::ptrdiff_t>(children),
-                      [&](const Candidate& child) { return updated < child; })) {
+                      [&](const Candidate& child) { return child > updated; })) {
         heap_.front() = updated;
         return true;
       }

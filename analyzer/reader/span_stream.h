@@ -45,7 +45,10 @@ class SpanStream {
   struct Candidate {
     std::uint64_t ticks;
     std::size_t thread;  // index into threads_
-    auto operator<=>(const Candidate&) const = default;
+
+    bool operator>(const Candidate& other) const {
+      return ticks != other.ticks ? ticks > other.ticks : thread > other.thread;
+    }
   };
 
   void push_candidate(std::size_t index);
