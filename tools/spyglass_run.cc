@@ -161,18 +161,26 @@ std::string why_not_executed(int error, const std::string& name) {
                          : "cannot run '" + name + "': " + std::strerror(error);
 }
 
-int run_program(const RunOptions& options, const format::ClockSample& begin) {
+struct Program {
+  std::string path;
+  std::string why_unrecordable;  // empty: it can be recorded
+  std::string preload;           // the library to put into it; empty: it could not load ours
+};
+
+// Returns an exit code if the program is not to be run.
+int find(const RunOptions& options, Program& program) {
   const std::string& name = options.command.front();
-  const collector::FoundProgram program = collector::find_program(name, std::getenv("PATH"));
-  if (program.path.empty()) {
+  const collector::FoundProgram found = collector::find_program(name, std::getenv("PATH"));
+  if (found.path.empty()) {
     return complain("cannot find '" + name + "'", kNotFound);
   }
-  if (!program.executable) {
+  if (!found.executable) {
     return complain("cannot run '" + name + "': it is not executable", kNotExecutable);
   }
-  const collector::ProgramKind kind = collector::check_program(program.path);
-  const std::string why = collector::why_unrecordable(kind);
-  if (const int refused = check_recordable(options, why)) {
+  const collector::ProgramKind kind = collector::check_program(found.path);
+  program.path = found.path;
+  program.why_unrecordable = collector::why_unrecordable(kind);
+  if (const int refused = check_recordable(options, program.why_unrecordable)) {
     return refused;
   }
   const std::string library = library_path();
@@ -182,6 +190,47 @@ int run_program(const RunOptions& options, const format::ClockSample& begin) {
   if (library.find_first_of(" :") != std::string::npos) {
     return complain("the loader takes no path with a space or colon: '" + library + "'");
   }
+  const bool foreign =
+      kind == collector::ProgramKind::kForeign || kind == collector::ProgramKind::k32Bit;
+  program.preload = foreign ? "" : library;
+  return 0;
+}
+
+// From the start of the program to the closed recording; returns the exit code.
+int record(const RunOptions& options, const Program& program, collector::ChildProcess& child,
+           RunSession& running) {
+  running.supervisor().set_child(child.pid());
+  running.collector().start();
+  if (const int error = child.run()) {
+    running.collector().finish(false);
+    running.discard();
+    return complain(why_not_executed(error, options.command.front()),
+                    error == ENOENT ? kNotFound : kNotExecutable);
+  }
+  const bool recordable = program.why_unrecordable.empty();
+  if (!recordable) {
+    running.collector().add_coverage(program.path, program.why_unrecordable);
+  }
+  const bool whole = running.supervisor().supervise();
+  const bool joined = running.supervisor().joined();
+  if (recordable && !joined) {
+    running.collector().add_coverage(program.path, "did not load libspyglass.so");
+  }
+  const collector::Summary summary = running.collector().finish(!whole);
+  if (recordable && !options.session.quiet && (!joined || summary.calls == 0)) {
+    complain("'" + options.command.front() +
+             (joined ? "' called no hooks: it has to be built with -finstrument-functions"
+                     : "' did not load libspyglass.so: nothing was recorded"));
+  }
+  report(summary, options.session.quiet);
+  return exit_like(running.supervisor().child_status().value_or(0));
+}
+
+int run_program(const RunOptions& options, const format::ClockSample& begin) {
+  Program program;
+  if (const int refused = find(options, program)) {
+    return refused;
+  }
   const std::string session_name = collector::random_session_name();
   Result<collector::SessionSocket> socket = collector::SessionSocket::listen(session_name);
   if (!socket) {
@@ -189,10 +238,8 @@ int run_program(const RunOptions& options, const format::ClockSample& begin) {
   }
   const collector::InheritedState inherited;
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
-  const bool foreign =
-      kind == collector::ProgramKind::kForeign || kind == collector::ProgramKind::k32Bit;
   Result<collector::ChildProcess> child = collector::ChildProcess::fork(
-      options.command, child_environment(session_name, foreign ? "" : library), inherited);
+      options.command, child_environment(session_name, program.preload), inherited);
   if (!child) {
     return complain(child.error().what);
   }
@@ -202,35 +249,11 @@ int run_program(const RunOptions& options, const format::ClockSample& begin) {
   if (!session) {
     return complain(session.error().what);
   }
-  RunSession& running = **session;
   if (options.session.verbose) {
-    complain("records process " + std::to_string(child->pid()) + " to " + running.path() +
-             " with " + library);
+    complain("records process " + std::to_string(child->pid()) + " to " + (*session)->path() +
+             " with " + (program.preload.empty() ? "no library" : program.preload));
   }
-  running.supervisor().set_child(child->pid());
-  running.collector().start();
-  if (const int error = child->run()) {
-    running.collector().finish(false);
-    running.discard();
-    return complain(why_not_executed(error, name), error == ENOENT ? kNotFound : kNotExecutable);
-  }
-  if (!why.empty()) {
-    running.collector().add_coverage(program.path, why);
-  }
-  const bool whole = running.supervisor().supervise();
-  if (why.empty() && !running.supervisor().joined()) {
-    running.collector().add_coverage(program.path, "did not load libspyglass.so");
-    if (!options.session.quiet) {
-      complain("'" + name + "' did not load libspyglass.so: nothing was recorded");
-    }
-  }
-  const collector::Summary summary = running.collector().finish(!whole);
-  if (why.empty() && running.supervisor().joined() && summary.calls == 0 &&
-      !options.session.quiet) {
-    complain("'" + name + "' called no hooks: it has to be built with -finstrument-functions");
-  }
-  report(summary, options.session.quiet);
-  return exit_like(running.supervisor().child_status().value_or(0));
+  return record(options, program, *child, **session);
 }
 
 // Started by the library in a program that runs on its own: no child, no word unless something

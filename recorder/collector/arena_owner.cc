@@ -7,13 +7,13 @@
 #include <pthread.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <time.h>
 
 #include <algorithm>
 #include <bit>
 #include <cerrno>
 #include <climits>
 #include <cstring>
+#include <ctime>
 #include <new>
 #include <utility>
 
@@ -261,7 +261,7 @@ void Arena::free_lane(std::uint32_t index, std::uint64_t ring_position) const {
 }
 
 void Arena::lock_alive_mutex() const {
-  static_assert(sizeof(pthread_mutex_t) <= 64 && alignof(pthread_mutex_t) <= 64);
+  static_assert(sizeof(pthread_mutex_t) <= 64);  // what the header keeps for it
   auto* mutex = reinterpret_cast<pthread_mutex_t*>(&header().collector_alive);
   pthread_mutexattr_t attributes;
   ::pthread_mutexattr_init(&attributes);

@@ -5,11 +5,11 @@
 //   Where    spyglass-run's main thread, before it has another.
 #pragma once
 
-#include <signal.h>
 #include <sys/resource.h>
 #include <sys/types.h>
 
 #include <array>
+#include <csignal>
 #include <string>
 #include <vector>
 

@@ -2,7 +2,8 @@
 #include "recorder/collector/clock_calibration.h"
 
 #include <cpuid.h>
-#include <time.h>
+
+#include <ctime>
 
 namespace spyglass::collector {
 namespace {

@@ -55,9 +55,10 @@ std::uint32_t LaneNodes::resolve(LaneView& view, std::uint32_t cell) {
   if (view.cell_nodes.size() <= cell) {
     view.cell_nodes.resize(std::max<std::size_t>(cell + 1, view.cell_nodes.size() * 2));
   }
-  for (auto at = path_.rbegin(); at != path_.rend(); ++at) {
-    known = identify(view, *arena_.node(view.index, *at), known);
-    view.cell_nodes[*at] = known;
+  std::reverse(path_.begin(), path_.end());
+  for (const std::uint32_t at : path_) {
+    known = identify(view, *arena_.node(view.index, at), known);
+    view.cell_nodes[at] = known;
   }
   return known;
 }
@@ -85,17 +86,18 @@ void LaneNodes::take_new(LaneView& view) {
     cell = peek(node->older);
   }
   view.newest_seen = newest;
-  for (auto at = fresh_.rbegin(); at != fresh_.rend(); ++at) {
-    const std::uint32_t id = find(view, *at);
+  std::reverse(fresh_.begin(), fresh_.end());
+  for (const std::uint32_t at : fresh_) {
+    const std::uint32_t id = find(view, at);
     const bool again =
-        *at < view.cell_nodes.size() && (view.cell_nodes[*at] & LaneView::kCounted) != 0;
-    if (id == 0 || again || *at >= view.cell_nodes.size()) {
+        at < view.cell_nodes.size() && (view.cell_nodes[at] & LaneView::kCounted) != 0;
+    if (id == 0 || again || at >= view.cell_nodes.size()) {
       continue;
     }
-    view.cell_nodes[*at] |= LaneView::kCounted;
-    if (has_own_id(*arena_.node(view.index, *at))) {
+    view.cell_nodes[at] |= LaneView::kCounted;
+    if (has_own_id(*arena_.node(view.index, at))) {
       view.counted.emplace_back();
-      view.counted.back().cell = *at;
+      view.counted.back().cell = at;
       view.counted.back().node = id;
     }
   }

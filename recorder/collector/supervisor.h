@@ -6,10 +6,10 @@
 //   Errors   a process that can't be welcomed runs unrecorded.
 #pragma once
 
-#include <signal.h>
 #include <sys/signalfd.h>
 #include <sys/types.h>
 
+#include <csignal>
 #include <cstdint>
 #include <map>
 #include <optional>
