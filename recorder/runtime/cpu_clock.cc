@@ -93,15 +93,12 @@ void stop_cpu_clock(Lane* lane) {
   kernel(SYS_munmap, page, kPageBytes);
 }
 
-void sync_cpu(Lane* lane, const Entry* entry) {
-  if (lane->switch_word == reinterpret_cast<std::uint64_t>(&kAlwaysSwitched) &&
-      ticks() < lane->clock_deadline_ticks) {
-    return;
-  }
-  sync_cpu_now(lane, entry);
-}
+namespace {
 
-void sync_cpu_now(Lane* lane, const Entry* entry) {
+// A thread that was switched was away for longer than this, and a hook takes less.
+constexpr std::uint64_t kAwayTicks = 8192;
+
+void read_clocks(Lane* lane, const Boundary& boundary) {
   if (lane->switch_word != reinterpret_cast<std::uint64_t>(&kAlwaysSwitched)) {
     // Before the clock is read: a switch in between then shows at the next hook.
     lane->switch_seen = *reinterpret_cast<const volatile std::uint32_t*>(lane->switch_word);
@@ -111,11 +108,28 @@ void sync_cpu_now(Lane* lane, const Entry* entry) {
   const std::uint64_t wall_ticks = now_ticks - lane->last_sync_ticks;
   const std::uint64_t cpu_ticks = ticks_of_ns(cpu_ns - lane->last_sync_cpu_ns);
   if (wall_ticks > cpu_ticks && now_ticks > lane->last_sync_ticks) {
-    charged_node(lane, entry)->off_cpu_ticks += wall_ticks - cpu_ticks;
+    const std::uint64_t off_ticks = wall_ticks - cpu_ticks;
+    const std::uint64_t since = now_ticks > boundary.ticks ? now_ticks - boundary.ticks : 0;
+    // Never all of it for one sign of a switch after the boundary: there may have been one before, too.
+    const std::uint64_t after = since < kAwayTicks ? 0 : since < off_ticks ? since : off_ticks;
+    charged_node(lane, boundary.before)->off_cpu_ticks += off_ticks - after;
+    charged_node(lane, boundary.after)->off_cpu_ticks += after;
   }
   lane->last_sync_ticks = now_ticks;
   lane->last_sync_cpu_ns = cpu_ns;
   lane->clock_deadline_ticks = now_ticks + g_session.arena->options.clock_interval_ticks;
 }
+
+}  // namespace
+
+void sync_cpu(Lane* lane, const Boundary& boundary) {
+  if (lane->switch_word == reinterpret_cast<std::uint64_t>(&kAlwaysSwitched) &&
+      ticks() < lane->clock_deadline_ticks) {
+    return;
+  }
+  read_clocks(lane, boundary);
+}
+
+void sync_cpu_now(Lane* lane, const Entry* entry) { read_clocks(lane, {entry, entry, ticks()}); }
 
 }  // namespace spyglass::runtime

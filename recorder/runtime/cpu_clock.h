@@ -18,11 +18,19 @@ void start_cpu_clock(format::Lane* lane);
 // Gives the switch word back to the kernel; the lane goes on in the approximate way.
 void stop_cpu_clock(format::Lane* lane);
 
-// Charges the time off the CPU since the last reading, if the thread was switched (exact) or enough time
-// has passed (approximate), to the counted call nearest to `entry`, itself or further out.
-void sync_cpu(format::Lane* lane, const format::Entry* entry);
+// A moment in a hook: before it the thread was in the call `before`, from it on in the call `after`.
+struct Boundary {
+  const format::Entry* before;
+  const format::Entry* after;
+  std::uint64_t ticks;
+};
 
-// The same, whether or not anything points to a switch.
+// Charges the time off the CPU since the last reading, if the thread was switched (exact) or enough time
+// has passed (approximate), to the counted calls nearest to those of `boundary`, themselves or further
+// out: to `after` what can have passed since the boundary, the rest to `before`.
+void sync_cpu(format::Lane* lane, const Boundary& boundary);
+
+// The same with one call, whether or not anything points to a switch.
 void sync_cpu_now(format::Lane* lane, const format::Entry* entry);
 
 inline bool was_switched(const format::Lane* lane) {

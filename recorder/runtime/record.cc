@@ -263,14 +263,10 @@ void enter_slowly(std::uint64_t function, std::uint64_t sp) {
   }
 }
 
-// A thread that was switched was away for longer than this, and a hook takes less: it tells on which side
-// of a hook's time stamp the switch was.
-constexpr std::uint64_t kAwayTicks = 8192;
-
 void charge_switch_at_enter(Lane* lane) {
   const Entry* entry = top_of(lane);
-  const bool before_start = entry != base_of(lane) && ticks() - entry->start_ticks < kAwayTicks;
-  sync_cpu(lane, before_start ? entry + 1 : entry);
+  const Entry* caller = entry != base_of(lane) ? entry + 1 : entry;
+  sync_cpu(lane, {caller, entry, entry->start_ticks});
 }
 
 void exit_slowly(std::uint64_t function, std::uint64_t sp, std::uint64_t now_ticks) {
@@ -292,8 +288,7 @@ void exit_slowly(std::uint64_t function, std::uint64_t sp, std::uint64_t now_tic
     pop_call(lane, now_ticks);
   }
   if (was_switched(lane)) {
-    const bool after_stamp = ticks() - now_ticks >= kAwayTicks;
-    sync_cpu(lane, after_stamp ? returning + 1 : returning);
+    sync_cpu(lane, {returning, returning + 1, now_ticks});
   }
   pop_call(lane, now_ticks);
 }
