@@ -8,8 +8,8 @@
 
 namespace {
 
-// glibc keeps the stack pointer in slot 6, rotated by 17 bits after an xor with the word at %fs:0x30
-// (its PTR_MANGLE on x86-64).
+// glibc keeps the stack pointer in slot 6, rotated by 17 bits after an xor with the word at
+// %fs:0x30 (its PTR_MANGLE on x86-64).
 std::uint64_t target_sp(const __jmp_buf_tag* environment) {
   constexpr unsigned kStackPointerSlot = 6;
   constexpr unsigned kRotation = 17;
@@ -29,7 +29,8 @@ void note_jump(const __jmp_buf_tag* environment) {
 
 extern "C" {
 
-[[gnu::visibility("default"), noreturn]] void longjmp(__jmp_buf_tag* environment, int value) noexcept {
+[[gnu::visibility("default"), noreturn]] void longjmp(__jmp_buf_tag* environment,
+                                                      int value) noexcept {
   note_jump(environment);
   spyglass::real::longjmp(environment, value);
   __builtin_unreachable();

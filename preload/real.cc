@@ -10,9 +10,9 @@ namespace spyglass::real {
 #undef SPYGLASS_HOOK
 
 void resolve() {
-#define SPYGLASS_HOOK(result, name, parameters)                                   \
-  if (name == nullptr) {                                                          \
-    name = reinterpret_cast<result(*) parameters>(dlsym(RTLD_NEXT, #name));       \
+#define SPYGLASS_HOOK(result, name, parameters)                             \
+  if (name == nullptr) {                                                    \
+    name = reinterpret_cast<result(*) parameters>(dlsym(RTLD_NEXT, #name)); \
   }
 #include "preload/hooked_functions.inc"
 #undef SPYGLASS_HOOK

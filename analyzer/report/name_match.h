@@ -26,8 +26,8 @@ std::string_view qualified_name(std::string_view full_name);
 std::string_view bare_name(std::string_view full_name);
 // The scope, up to the first template: "ns" of "ns::Type<int>::run", "(global)" if there is none.
 std::string scope_name(std::string_view full_name);
-// In at most `width` columns: first arguments go ("map<…>::at(…)"), then outer scopes ("…at(…)"), then
-// the end. Requires: printable text.
+// In at most `width` columns: first arguments go ("map<…>::at(…)"), then outer scopes ("…at(…)"),
+// then the end. Requires: printable text.
 std::string compact_name(std::string_view name, std::size_t width);
 // "libm.so.6" of "/lib/x86_64-linux-gnu/libm.so.6"; "(unknown)" for none.
 std::string_view module_name(std::string_view path);

@@ -7,7 +7,8 @@ constinit BucketTable g_bucket_table = {};
 
 namespace {
 
-constexpr std::uint64_t kLongest = std::uint64_t{1} << 55U;  // ticks; beyond, everything is the last bucket
+constexpr std::uint64_t kLongest = std::uint64_t{1}
+                                   << 55U;  // ticks; beyond, everything is the last bucket
 
 unsigned exact_bucket(std::uint64_t ticks, std::uint64_t ns_per_tick_q64) {
   return ticks >= kLongest
@@ -15,8 +16,10 @@ unsigned exact_bucket(std::uint64_t ticks, std::uint64_t ns_per_tick_q64) {
              : format::bucket_of_ns_q8(format::ticks_to_ns_q8(ticks, ns_per_tick_q64));
 }
 
-// The first duration in [first, last] whose bucket is not that of `first`; last + 1 if there is none.
-std::uint64_t find_boundary(std::uint64_t first, std::uint64_t last, std::uint64_t ns_per_tick_q64) {
+// The first duration in [first, last] whose bucket is not that of `first`; last + 1 if there is
+// none.
+std::uint64_t find_boundary(std::uint64_t first, std::uint64_t last,
+                            std::uint64_t ns_per_tick_q64) {
   const unsigned bucket = exact_bucket(first, ns_per_tick_q64);
   std::uint64_t low = first;
   std::uint64_t high = last + 1;

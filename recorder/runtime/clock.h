@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // clock.h - ticks of the session's clock (the invariant TSC) and the thread's CPU time.
 //
-//   Where    target side. ticks() in every hook; thread_cpu_ns() costs a system call, rare paths only.
+//   Where    target side. ticks() in every hook; thread_cpu_ns() costs a system call, rare paths
+//   only.
 #pragma once
 
 #include <x86intrin.h>

@@ -11,13 +11,13 @@ namespace {
 using format::Lane;
 using format::Node;
 
-constexpr std::uint32_t kFirstFreeCell = 4;     // 0, 1: none; 2, 3: the root
+constexpr std::uint32_t kFirstFreeCell = 4;  // 0, 1: none; 2, 3: the root
 constexpr std::uint32_t kNodeCells = 2;
-constexpr std::uint64_t kFoldDepth = 4096;      // recursion deeper than this folds
-constexpr unsigned kFoldAncestors = 64;         // how far up a fold looks for the same function
+constexpr std::uint64_t kFoldDepth = 4096;  // recursion deeper than this folds
+constexpr unsigned kFoldAncestors = 64;     // how far up a fold looks for the same function
 
-// Zeroed cells; 0 when the lane has no room left below `limit`. One instruction takes them, so that a
-// signal handler's come after.
+// Zeroed cells; 0 when the lane has no room left below `limit`. One instruction takes them, so that
+// a signal handler's come after.
 std::uint32_t take_cells(Lane* lane, std::uint32_t count, std::uint32_t limit) {
   const std::uint32_t cell = lane->cells_used.fetch_add(count, std::memory_order_relaxed);
   if (cell > limit - count) {
@@ -70,8 +70,8 @@ void link_child(Lane* lane, Node* parent, Node* node) {
   }
   node->older = __atomic_load_n(&lane->newest_node, __ATOMIC_RELAXED);
   // Release: the collector that follows newest_node sees the node whole.
-  while (!__atomic_compare_exchange_n(&lane->newest_node, &node->older, cell, true, __ATOMIC_RELEASE,
-                                      __ATOMIC_RELAXED)) {
+  while (!__atomic_compare_exchange_n(&lane->newest_node, &node->older, cell, true,
+                                      __ATOMIC_RELEASE, __ATOMIC_RELAXED)) {
   }
 }
 

@@ -2,7 +2,8 @@
 // context_tree.h - the calling-context tree of one lane.
 //
 // Interrupted by a signal at any instruction it stays a tree: cells are taken with one instruction,
-// children linked with compare-and-swap; at worst a handler's node exists twice, which readers merge.
+// children linked with compare-and-swap; at worst a handler's node exists twice, which readers
+// merge.
 //
 //   Where    target side; the slow way of hooks.
 //   Threads  the lane's owner.

@@ -20,8 +20,8 @@ using format::Node;
 
 constexpr std::uint64_t kPageBytes = 4096;
 
-// Differs from what `switch_seen` holds without perf, so that every hook takes the slow way, where the
-// time is looked at.
+// Differs from what `switch_seen` holds without perf, so that every hook takes the slow way, where
+// the time is looked at.
 const std::uint32_t kAlwaysSwitched = 1;
 
 // Address of the control page of a dummy event on the calling thread; 0 where perf is refused.
@@ -32,8 +32,7 @@ std::uint64_t map_switch_page() {
   attributes.config = PERF_COUNT_SW_DUMMY;
   attributes.exclude_kernel = 1;
   attributes.exclude_hv = 1;
-  const long descriptor =
-      kernel(SYS_perf_event_open, &attributes, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
+  const long descriptor = kernel(SYS_perf_event_open, &attributes, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
   if (descriptor < 0) {
     return 0;
   }
@@ -79,7 +78,8 @@ void start_cpu_clock(Lane* lane) {
   }
   lane->last_sync_cpu_ns = thread_cpu_ns();
   lane->last_sync_ticks = ticks();
-  lane->clock_deadline_ticks = lane->last_sync_ticks + g_session.arena->options.clock_interval_ticks;
+  lane->clock_deadline_ticks =
+      lane->last_sync_ticks + g_session.arena->options.clock_interval_ticks;
 }
 
 void stop_cpu_clock(Lane* lane) {
@@ -110,7 +110,8 @@ void read_clocks(Lane* lane, const Boundary& boundary) {
   if (wall_ticks > cpu_ticks && now_ticks > lane->last_sync_ticks) {
     const std::uint64_t off_ticks = wall_ticks - cpu_ticks;
     const std::uint64_t since = now_ticks > boundary.ticks ? now_ticks - boundary.ticks : 0;
-    // Never all of it for one sign of a switch after the boundary: there may have been one before, too.
+    // Never all of it for one sign of a switch after the boundary: there may have been one before,
+    // too.
     const std::uint64_t after = since < kAwayTicks ? 0 : since < off_ticks ? since : off_ticks;
     charged_node(lane, boundary.before)->off_cpu_ticks += off_ticks - after;
     charged_node(lane, boundary.after)->off_cpu_ticks += after;

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// cpu_clock.h - which part of the wall time a thread spent off the CPU, charged to the node where it was.
+// cpu_clock.h - which part of the wall time a thread spent off the CPU, charged to the node where
+// it was.
 //
-// Exact way: the kernel changes a word in a perf event's control page at every switch-in of the thread;
-// a hook compares it with the value seen last and only on a change reads the thread's CPU clock.
-// Without perf the clock is read at most every RecordingOptions::clock_interval_ticks (approximate).
+// Exact way: the kernel changes a word in a perf event's control page at every switch-in of the
+// thread; a hook compares it with the value seen last and only on a change reads the thread's CPU
+// clock. Without perf the clock is read at most every RecordingOptions::clock_interval_ticks
+// (approximate).
 //
 //   Where    target side; sync_cpu is called by the slow way of hooks.
 #pragma once
@@ -18,16 +20,17 @@ void start_cpu_clock(format::Lane* lane);
 // Gives the switch word back to the kernel; the lane goes on in the approximate way.
 void stop_cpu_clock(format::Lane* lane);
 
-// A moment in a hook: before it the thread was in the call `before`, from it on in the call `after`.
+// A moment in a hook: before it the thread was in the call `before`, from it on in the call
+// `after`.
 struct Boundary {
   const format::Entry* before;
   const format::Entry* after;
   std::uint64_t ticks;
 };
 
-// Charges the time off the CPU since the last reading, if the thread was switched (exact) or enough time
-// has passed (approximate), to the counted calls nearest to those of `boundary`, themselves or further
-// out: to `after` what can have passed since the boundary, the rest to `before`.
+// Charges the time off the CPU since the last reading, if the thread was switched (exact) or enough
+// time has passed (approximate), to the counted calls nearest to those of `boundary`, themselves or
+// further out: to `after` what can have passed since the boundary, the rest to `before`.
 void sync_cpu(format::Lane* lane, const Boundary& boundary);
 
 // The same with one call, whether or not anything points to a switch.

@@ -205,8 +205,8 @@ ForkedPath* copy_open_calls() {
   auto count = static_cast<std::uint64_t>(base_of(lane) - top_of(lane));
   count = count < kMaxForkedCalls ? count : kMaxForkedCalls;
   const std::uint64_t bytes = sizeof(ForkedPath) + count * sizeof(ForkedPath::Call);
-  const long mapped = kernel(SYS_mmap, 0, bytes, PROT_READ | PROT_WRITE,
-                             MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  const long mapped =
+      kernel(SYS_mmap, 0, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (mapped < 0 && mapped > -4096) {
     return nullptr;
   }
@@ -245,8 +245,7 @@ void reopen_calls(const ForkedPath& path) {
     return;
   }
   for (std::uint64_t i = 0; i < path.count; ++i) {
-    const CallTarget target =
-        find_target(lane, innermost_node(lane), path.calls()[i].address);
+    const CallTarget target = find_target(lane, innermost_node(lane), path.calls()[i].address);
     if (lane->top % kStackCheckBytes == 0) {
       make_stack_ready(lane);
     }

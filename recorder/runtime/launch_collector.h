@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// launch_collector.h - starts spyglass-run as the collector of a program that was started without it.
+// launch_collector.h - starts spyglass-run as the collector of a program that was started without
+// it.
 //
 //   Where    target side, in the library's constructor, only when SPYGLASS_OUTPUT is set.
 //   Errors   -1: the program runs unrecorded, and one line on stderr says so.

@@ -52,8 +52,7 @@ ModuleRecord* record_at(std::uint32_t reference) {
 std::uint32_t take_heap(std::uint64_t bytes) {
   const std::uint64_t rounded = (bytes + kHeapUnit - 1) / kHeapUnit * kHeapUnit;
   format::ArenaHeader* arena = g_session.arena;
-  const std::uint64_t offset =
-      arena->heap_used_bytes.fetch_add(rounded, std::memory_order_relaxed);
+  const std::uint64_t offset = arena->heap_used_bytes.fetch_add(rounded, std::memory_order_relaxed);
   const std::uint64_t end = arena->geometry.heap_offset + offset + rounded;
   if (offset + rounded > arena->geometry.heap_bytes || end > g_session.mapped_bytes) {
     arena->modules_lost.fetch_add(1, std::memory_order_relaxed);
@@ -79,7 +78,8 @@ std::uint8_t read_note(std::uint64_t note, std::uint64_t bytes, std::uint8_t (&o
     const auto* name = reinterpret_cast<const char*>(note + sizeof(Elf64_Nhdr));
     if (header->n_type == NT_GNU_BUILD_ID && header->n_namesz == 4 && name[0] == 'G' &&
         name[1] == 'N' && name[2] == 'U' && header->n_descsz <= sizeof(out)) {
-      const auto* id = reinterpret_cast<const std::uint8_t*>(note + sizeof(Elf64_Nhdr) + name_bytes);
+      const auto* id =
+          reinterpret_cast<const std::uint8_t*>(note + sizeof(Elf64_Nhdr) + name_bytes);
       for (std::uint32_t i = 0; i < header->n_descsz; ++i) {
         out[i] = id[i];
       }
@@ -116,7 +116,8 @@ bool same_range(const ModuleRecord& record, const LoadedObject& object) {
   return record.start == object.start && record.end == object.end && record.bias == object.bias;
 }
 
-// Links `record` as the newest of this process. Release: whoever follows the reference sees it whole.
+// Links `record` as the newest of this process. Release: whoever follows the reference sees it
+// whole.
 void link_record(ModuleRecord* record, std::uint32_t reference) {
   std::atomic<std::uint32_t>& newest = g_session.process->newest_module;
   record->older = newest.load(std::memory_order_relaxed);
@@ -158,8 +159,7 @@ bool same_file(const ModuleRecord& record, const LoadedObject& object) {
   const std::uint8_t id_bytes = read_build_id(object, id);
   const std::size_t name_bytes = strnlen(object.name, kMaxNameBytes);
   return id_bytes == record.build_id_bytes && std::memcmp(id, record.build_id, id_bytes) == 0 &&
-         name_bytes == record.name_bytes &&
-         std::memcmp(object.name, &record + 1, name_bytes) == 0;
+         name_bytes == record.name_bytes && std::memcmp(object.name, &record + 1, name_bytes) == 0;
 }
 
 // The newest record that still speaks of `object`; 0: none.
@@ -217,10 +217,10 @@ bool is_excluded(format::Lane* lane, std::uint32_t reference, std::uint64_t addr
     return false;
   }
   ModuleRecord* record = record_at(reference);
-  for (int waits = 0; record->filter_state.load(std::memory_order_acquire) != format::kFilterResolved;
-       ++waits) {
-    const bool collector_died =
-        (g_session.arena->collector_alive.load(std::memory_order_relaxed) & format::kOwnerDied) != 0;
+  for (int waits = 0;
+       record->filter_state.load(std::memory_order_acquire) != format::kFilterResolved; ++waits) {
+    const bool collector_died = (g_session.arena->collector_alive.load(std::memory_order_relaxed) &
+                                 format::kOwnerDied) != 0;
     if (waits == kFilterWaits || collector_died) {
       lane->filter_timeouts += 1;
       return false;

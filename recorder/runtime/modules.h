@@ -2,8 +2,9 @@
 // modules.h - which ELF file an address belongs to at this moment.
 //
 // A module is recorded when the first function of it is, from `_dl_find_object` (lock-free, safe in
-// signal handlers) and the mapped ELF header. dlclose is followed by a look for recorded modules that
-// are gone; their nodes never match again, so another library at the same address gets its own.
+// signal handlers) and the mapped ELF header. dlclose is followed by a look for recorded modules
+// that are gone; their nodes never match again, so another library at the same address gets its
+// own.
 //
 //   Where    target side; node creation and dlclose only.
 //   Threads  any, also in signal handlers; records are linked with compare-and-swap.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The slow way of the two hooks: first calls, new contexts, thread switches, filters, demotion, and the
-// repair of what longjmp, tail calls, foreign stacks and missing exits leave behind.
+// The slow way of the two hooks: first calls, new contexts, thread switches, filters, demotion, and
+// the repair of what longjmp, tail calls, foreign stacks and missing exits leave behind.
 #include "recorder/runtime/record.h"
 
 #include <cstddef>
@@ -37,7 +37,8 @@ bool is_vacant(const Lane* lane, const Entry& entry) {
   return call_at(lane, entry).node == nullptr;
 }
 
-// The innermost call that is there: a handler that interrupted a hook finds the hook's entry vacant.
+// The innermost call that is there: a handler that interrupted a hook finds the hook's entry
+// vacant.
 const Entry* innermost(const Lane* lane) {
   const Entry* top = top_of(lane);
   return is_vacant(lane, *top) ? top + 1 : top;
@@ -52,8 +53,8 @@ struct SignalStack {
   bool holds(std::uint64_t sp) const { return sp - base <= bytes; }
 };
 
-// The alternate signal stack, if the thread runs on it and `sp` lies in it: then the frames below are
-// not abandoned, only interrupted.
+// The alternate signal stack, if the thread runs on it and `sp` lies in it: then the frames below
+// are not abandoned, only interrupted.
 bool on_signal_stack(std::uint64_t sp, SignalStack& stack) {
   constexpr int kOnStack = 1;
   return kernel(SYS_sigaltstack, nullptr, &stack) == 0 && (stack.flags & kOnStack) != 0 &&
@@ -104,8 +105,7 @@ void count_call(Lane* lane, const Call& call, Node* caller, std::uint64_t now_ti
   if ((call.flags & format::kEntryFolded) != 0) {
     count_fold(lane, node, caller, duration_ticks);
   }
-  const bool demoted =
-      (node->mode.load(std::memory_order_relaxed) & format::kNodeDemoted) != 0;
+  const bool demoted = (node->mode.load(std::memory_order_relaxed) & format::kNodeDemoted) != 0;
   if (duration_ticks >= lane->span_threshold_ticks && !demoted) {
     push_span(lane, cell_of(lane, node), call.start_ticks, duration_ticks);
   }
@@ -182,10 +182,10 @@ std::uint64_t function_of(const Lane* lane, const Entry* entry) {
   return node == nullptr ? 0 : node->address & ~format::kSpecialBit;
 }
 
-// The open call that `function`, whose hook was called at `sp`, returns from; null if there is none.
-// Of several open calls of it (recursion), the innermost whose caller's frame is not below `sp`: the
-// nearest stack pointer would be that caller's when the hook is called in tail position. Nearest is the
-// rule only where another stack lies between.
+// The open call that `function`, whose hook was called at `sp`, returns from; null if there is
+// none. Of several open calls of it (recursion), the innermost whose caller's frame is not below
+// `sp`: the nearest stack pointer would be that caller's when the hook is called in tail position.
+// Nearest is the rule only where another stack lies between.
 const Entry* find_returning(const Lane* lane, std::uint64_t function, std::uint64_t sp) {
   const Entry* best = nullptr;
   std::uint64_t best_distance = ~std::uint64_t{0};

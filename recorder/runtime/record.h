@@ -2,9 +2,10 @@
 // record.h - the only door for hooks: a call begins, a call ends.
 //
 // The hot path has no side effect until every test has passed; any test that fails hands the whole
-// call to the slow way, which does it all again with every case considered. Order of stores matters in
-// two places, for signal handlers that interrupt a hook and for SIGKILL at any instruction:
-//  - enter publishes the entry (lane->top), then fills it, the node last: a handler in between finds it
+// call to the slow way, which does it all again with every case considered. Order of stores matters
+// in two places, for signal handlers that interrupt a hook and for SIGKILL at any instruction:
+//  - enter publishes the entry (lane->top), then fills it, the node last: a handler in between
+//  finds it
 //    vacant, works above it and leaves it as it was;
 //  - exit gives the entry up, vacant, then counts: a call is never seen open and counted.
 //
@@ -32,17 +33,17 @@ namespace spyglass::runtime {
 // The thread was switched, as seen right after the innermost call began.
 [[gnu::cold, gnu::noinline]] void charge_switch_at_enter(format::Lane* lane);
 
-// The program jumps (longjmp) to a frame whose stack pointer is `target_sp`: the calls in between end.
+// The program jumps (longjmp) to a frame whose stack pointer is `target_sp`: the calls in between
+// end.
 void record_jump(std::uint64_t target_sp, std::uint64_t own_sp);
 
-inline bool rare(bool condition) {
-  return __builtin_expect(static_cast<long>(condition), 0) != 0;
-}
+inline bool rare(bool condition) { return __builtin_expect(static_cast<long>(condition), 0) != 0; }
 // Keeps the compiler from moving stores across, as the two notes above need. x86 keeps their order.
 inline void signal_fence() { asm volatile("" ::: "memory"); }
 
-// Where the shadow stack crosses one of these boundaries, a call takes the slow way, which looks whether
-// there is room and marks the entries ahead vacant: cheaper than a test of the limit on every call.
+// Where the shadow stack crosses one of these boundaries, a call takes the slow way, which looks
+// whether there is room and marks the entries ahead vacant: cheaper than a test of the limit on
+// every call.
 inline constexpr std::uint64_t kStackCheckBytes = 4096;
 
 // `function` begins; `sp` is the stack pointer at the call of the hook.
@@ -52,8 +53,8 @@ inline constexpr std::uint64_t kStackCheckBytes = 4096;
     return enter_slowly(function, sp);
   }
   const format::Entry* top = top_of(lane);
-  // By hash, not by a guess such as the last child: in real code siblings alternate, and under a time
-  // stamp loads cost nothing but a mispredicted branch does (stl_heavy: 32 ns a call, so 22).
+  // By hash, not by a guess such as the last child: in real code siblings alternate, and under a
+  // time stamp loads cost nothing but a mispredicted branch does (stl_heavy: 32 ns a call, so 22).
   const std::uint32_t parent_cell = cell_of(lane, reinterpret_cast<const void*>(top->node));
   format::Node* node = node_at(lane, *lookup_slot(lane, parent_cell, function));
   if (rare(node->parent != parent_cell || node->address != function || top->sp < sp ||
@@ -72,8 +73,9 @@ inline constexpr std::uint64_t kStackCheckBytes = 4096;
   }
 }
 
-// Replaces Lane::pending_duration if it still is `last`, by one instruction. No lock prefix: only signal
-// handlers of the same thread can come in between, and each pending duration must be counted once.
+// Replaces Lane::pending_duration if it still is `last`, by one instruction. No lock prefix: only
+// signal handlers of the same thread can come in between, and each pending duration must be counted
+// once.
 [[gnu::always_inline]] inline bool replace_pending(format::Lane* lane, std::uint64_t last,
                                                    std::uint64_t next) {
   bool replaced = false;
@@ -89,9 +91,9 @@ inline constexpr std::uint64_t kStackCheckBytes = 4096;
 
 // `function` returns. Takes the time first.
 //
-// The histogram is one call behind: what this call adds to it is looked up when the next one ends. Its
-// cell depends on the time stamp, and neither a branch nor a store address that does may stand before
-// the next hook's time stamp, which would wait for it (10 ns a call, measured).
+// The histogram is one call behind: what this call adds to it is looked up when the next one ends.
+// Its cell depends on the time stamp, and neither a branch nor a store address that does may stand
+// before the next hook's time stamp, which would wait for it (10 ns a call, measured).
 [[gnu::always_inline]] inline void record_exit(std::uint64_t function, std::uint64_t sp) {
   const std::uint64_t now_ticks = ticks();
   format::Lane* lane = t_thread.lane;
@@ -104,10 +106,13 @@ inline constexpr std::uint64_t kStackCheckBytes = 4096;
   // A clock that ran backwards makes this huge, which the slow way for spans sorts out.
   const std::uint64_t duration_ticks = now_ticks - start_ticks;
   const std::uint64_t last = lane->pending_duration;
-  const std::uint32_t last_group = node_at(lane, format::pending_cell(last))
-                                       ->histogram[format::pending_bucket(last) / format::kBucketsPerGroup];
-  // entry[1].sp: a hook called in tail position sees the stack pointer of the caller's frame, never more.
-  if (rare(node->address != function || last_group == 0 || entry[1].sp < sp || was_switched(lane))) {
+  const std::uint32_t last_group =
+      node_at(lane, format::pending_cell(last))
+          ->histogram[format::pending_bucket(last) / format::kBucketsPerGroup];
+  // entry[1].sp: a hook called in tail position sees the stack pointer of the caller's frame, never
+  // more.
+  if (rare(node->address != function || last_group == 0 || entry[1].sp < sp ||
+           was_switched(lane))) {
     return exit_slowly(function, sp, now_ticks);
   }
   signal_fence();
@@ -122,7 +127,8 @@ inline constexpr std::uint64_t kStackCheckBytes = 4096;
   if (rare(duration_ticks > node->max_ticks)) {
     node->max_ticks = duration_ticks;
   }
-  const std::uint64_t next = format::pending_of(cell_of(lane, node), bucket_of_ticks(duration_ticks));
+  const std::uint64_t next =
+      format::pending_of(cell_of(lane, node), bucket_of_ticks(duration_ticks));
   if (rare(!replace_pending(lane, last, next))) {
     settle_pending(lane, next);
   } else {

@@ -16,8 +16,8 @@
 #include "recorder/runtime/bucket_table.h"
 #include "recorder/runtime/clock.h"
 #include "recorder/runtime/cpu_clock.h"
-#include "recorder/runtime/launch_collector.h"
 #include "recorder/runtime/lane.h"
+#include "recorder/runtime/launch_collector.h"
 #include "recorder/runtime/syscalls.h"
 
 namespace spyglass::runtime {
@@ -62,7 +62,8 @@ long connect_to_collector(const char* name) {
 }
 
 // Before libc knows the environment (.preinit_array runs then), the kernel's copy of it is asked.
-// `prefix` ends with '='. Returns `value`, or nullptr when there is no such variable or no room for it.
+// `prefix` ends with '='. Returns `value`, or nullptr when there is no such variable or no room for
+// it.
 const char* early_variable(const char* prefix, char* value, std::size_t capacity) {
   const long file = kernel(SYS_openat, AT_FDCWD, "/proc/self/environ", O_RDONLY | O_CLOEXEC);
   if (failed(file)) {
@@ -125,7 +126,8 @@ bool map_arena(long descriptor, std::uint64_t bytes) {
     const long address = kernel(SYS_mmap, 0, bytes, PROT_READ | PROT_WRITE,
                                 MAP_SHARED | MAP_NORESERVE, descriptor, 0);
     if (!failed(address)) {
-      kernel(SYS_madvise, address, bytes, MADV_DONTDUMP);  // keeps core files as small as without us
+      kernel(SYS_madvise, address, bytes,
+             MADV_DONTDUMP);  // keeps core files as small as without us
       g_session.arena = reinterpret_cast<ArenaHeader*>(address);
       g_session.mapped_bytes = bytes;
       return true;
@@ -143,7 +145,8 @@ bool arena_fits() {
   if (g_session.mapped_bytes <= geometry.lanes_offset + geometry.lane_bytes) {
     return false;
   }
-  const std::uint64_t lanes = (g_session.mapped_bytes - geometry.lanes_offset) / geometry.lane_bytes;
+  const std::uint64_t lanes =
+      (g_session.mapped_bytes - geometry.lanes_offset) / geometry.lane_bytes;
   g_session.lane_limit =
       static_cast<std::uint32_t>(lanes < geometry.lane_count ? lanes : geometry.lane_count);
   return true;
@@ -227,8 +230,7 @@ bool join(long descriptor) {
                       welcome.status == format::WelcomeStatus::kWelcome &&
                       map_arena(arena, welcome.arena_bytes);
   kernel(SYS_close, arena);
-  if (!mapped || !arena_fits() ||
-      welcome.process_slot >= g_session.arena->geometry.process_count) {
+  if (!mapped || !arena_fits() || welcome.process_slot >= g_session.arena->geometry.process_count) {
     return false;
   }
   const std::uint64_t ns_per_tick_q60 = g_session.arena->options.ns_per_tick_q60;
@@ -329,7 +331,8 @@ void note_exit(int status) {
     return;
   }
   if (format::Lane* lane = t_thread.lane) {
-    sync_cpu_now(lane, top_of(lane));  // calls that never return have their time off the CPU up to here
+    sync_cpu_now(lane,
+                 top_of(lane));  // calls that never return have their time off the CPU up to here
   }
   g_session.process->exit_status = static_cast<std::uint32_t>(status) & 0xffU;
   g_session.process->exit_ticks = ticks();

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // session.h - this process's part in a session: joining it, and beginning anew in a forked child.
 //
-// The state goes kUnknown -> kStarting -> kOn or kOff. Joining happens in the library's constructor, or
-// in the first hook if code of other constructors comes first.
+// The state goes kUnknown -> kStarting -> kOn or kOff. Joining happens in the library's
+// constructor, or in the first hook if code of other constructors comes first.
 //
 //   Where    target side; set-up only.
 //   Threads  any; joining is done by one, hooks of others are dropped meanwhile.
@@ -20,12 +20,12 @@ enum class SessionState : std::uint32_t { kUnknown = 0, kStarting = 1, kOn = 2, 
 
 struct Session {
   std::atomic<SessionState> state;
-  std::uint32_t process_slot;         // index of ours
+  std::uint32_t process_slot;  // index of ours
   format::ArenaHeader* arena;
   format::ProcessSlot* process;
-  std::uint64_t mapped_bytes;         // of the arena, from its start; may be a prefix
-  std::uint32_t lane_limit;           // lanes that the mapped part holds
-  std::uint32_t thread_key;           // pthread key that tells thread exits; ~0: none
+  std::uint64_t mapped_bytes;  // of the arena, from its start; may be a prefix
+  std::uint32_t lane_limit;    // lanes that the mapped part holds
+  std::uint32_t thread_key;    // pthread key that tells thread exits; ~0: none
   std::uint64_t ticks_per_ns_q32;
 };
 extern Session g_session;

@@ -15,19 +15,21 @@ constexpr std::uint64_t kWaitNs = 20'000'000;
 // Acquire pairs with the collector's release of ring_tail: what it has copied may be overwritten.
 void refresh_limit(Lane* lane) {
   const std::uint64_t records = std::uint64_t{1} << lane->ring_shift;
-  lane->ring_limit = lane->ring_tail.load(std::memory_order_acquire) + records - format::kRingMargin;
+  lane->ring_limit =
+      lane->ring_tail.load(std::memory_order_acquire) + records - format::kRingMargin;
 }
 
 bool collector_lives() {
-  return (g_session.arena->collector_alive.load(std::memory_order_relaxed) & format::kOwnerDied) == 0;
+  return (g_session.arena->collector_alive.load(std::memory_order_relaxed) & format::kOwnerDied) ==
+         0;
 }
 
 // Sleeps until the collector has made room or died.
 bool wait_for_room(Lane* lane) {
   while (collector_lives()) {
     const std::uint32_t epoch = lane->drain_epoch.load(std::memory_order_acquire);
-    // Sequentially consistent with the collector's store of ring_tail and load of writer_waiting: either
-    // it sees that we wait, or we see its room.
+    // Sequentially consistent with the collector's store of ring_tail and load of writer_waiting:
+    // either it sees that we wait, or we see its room.
     lane->writer_waiting.store(1, std::memory_order_seq_cst);
     refresh_limit(lane);
     if (lane->ring_head < lane->ring_limit) {

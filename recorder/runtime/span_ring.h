@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // span_ring.h - the producer's side of a lane's span ring.
 //
-// A position is reserved with one instruction, so a signal handler that interrupts gets the next one;
-// the second word is written last and carries the lap's parity, so the collector sees which records
-// are whole. The cached limit keeps the collector's cache line out of the hot path.
+// A position is reserved with one instruction, so a signal handler that interrupts gets the next
+// one; the second word is written last and carries the lap's parity, so the collector sees which
+// records are whole. The cached limit keeps the collector's cache line out of the hot path.
 //
 //   Where    target side, at the end of calls that last at least the threshold.
 //   Threads  the lane's owner.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// syscalls.h - the kernel, without libc: no errno, no cancellation point, nothing that can be interposed.
+// syscalls.h - the kernel, without libc: no errno, no cancellation point, nothing that can be
+// interposed.
 //
 //   Where    target side, set-up and rare paths only; hooks make no system call per event.
 //   Errors   negative errno, as the kernel returns it.
