@@ -73,8 +73,13 @@ class Errors(EndToEndTest):
             if not shutil.which("setpriv"):
                 self.skipTest("root may write anywhere, and there is no setpriv")
             os.chmod(self.folder, 0o755)
-            command = ["setpriv", "--reuid=65534", "--clear-groups", *command]
-            if run(["setpriv", "--reuid=65534", "--clear-groups", SPYGLASS_RUN, "--version"]).status:
+            as_nobody = ["setpriv", "--reuid=65534", "--clear-groups"]
+            command = as_nobody + command
+            open_folder = self.new_path(".open")
+            os.mkdir(open_folder)
+            os.chmod(open_folder, 0o777)
+            probe = [SPYGLASS_RUN, "-q", "-o", f"{open_folder}/x.sgz", "--", "/bin/true"]
+            if run(as_nobody + probe).status:
                 self.skipTest("another user cannot run the tools from here")
         self.assert_one_line(run(command), 125, folder)
 
