@@ -56,6 +56,20 @@ void make_name(char (&out)[64]) {
   *at = '\0';
 }
 
+// Takes LD_PRELOAD out of the environment: what the program preloads, us included, has no business
+// in the collector. In a forked child, whose copy of the environment nobody else sees.
+void drop_preloads() {
+  constexpr char kPreload[] = "LD_PRELOAD=";
+  constexpr std::size_t kBytes = sizeof(kPreload) - 1;
+  char** kept = environ;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    if (strnlen(*entry, kBytes) < kBytes || std::memcmp(*entry, kPreload, kBytes) != 0) {
+      *kept++ = *entry;
+    }
+  }
+  *kept = nullptr;
+}
+
 [[noreturn]] void exec_collector(char* path, char* name_option, long descriptor,
                                  const std::uint64_t& old_mask) {
   constexpr long kServeDescriptor = 3;
@@ -67,6 +81,7 @@ void make_name(char (&out)[64]) {
     kernel(SYS_dup3, descriptor, kServeDescriptor, 0);
   }
   kernel(SYS_rt_sigprocmask, SIG_SETMASK, &old_mask, nullptr, sizeof(old_mask));
+  drop_preloads();
   char* const arguments[] = {path, serve_option, name_option, nullptr};
   kernel(SYS_execve, path, arguments, environ);
   complain("spyglass: recording off: cannot run spyglass-run (SPYGLASS_RUN names it)\n");
