@@ -24,13 +24,20 @@
 namespace spyglass::format {
 
 inline constexpr std::uint64_t kArenaMagic = 0x31414e4552415347ULL;  // "GSARENA1"
-inline constexpr std::uint32_t kArenaVersion = 1;
+inline constexpr std::uint32_t kArenaVersion = 2;
 
 inline constexpr std::uint64_t kDurationOff =
     ~std::uint64_t{0};  // a span threshold nothing reaches
 
 // What a hook does when the span ring is full.
 enum class OnFull : std::uint32_t { kDropNewest = 0, kDropOldest = 1, kBlock = 2 };
+
+// Who takes CPU samples.
+enum class SamplerKind : std::uint32_t {
+  kOff = 0,
+  kPerf = 1,   // the collector, from outside, through perf events
+  kTimer = 2,  // a signal handler in the target
+};
 
 // Sizes and offsets, chosen once by the collector. All offsets in bytes.
 struct ArenaGeometry {
@@ -61,6 +68,11 @@ struct RecordingOptions {
   std::uint32_t approximate_cpu;       // 1: don't try perf (for tests and --no-perf)
   std::uint64_t clock_interval_ticks;  // without perf, the thread clock is read at most this often
   std::uint64_t ns_per_tick_q60;       // nanoseconds = ticks * this / 2^60; below 2^60
+  std::uint32_t operations;            // bit (1 << OperationClass): calls of these are recorded
+  std::uint32_t max_stack_frames;      // unwinding stops there, with a mark
+  SamplerKind sampler;                 // kTimer: every thread sets up its own timer
+  std::uint32_t reserved;
+  std::uint64_t sample_interval_ns;  // of CPU time
 };
 
 // A lock-free stack of free slots: low 32 bits the index + 1 (0: empty), high 32 bits a tag against
@@ -154,6 +166,20 @@ inline constexpr std::uint32_t kModuleUnloaded = 1;
 inline constexpr std::uint32_t kModuleGone =
     2;  // no longer mapped; set later, on records of its own process
 
+// What operations act on, appended to the session heap by the process that first met it. Immutable
+// once a node refers to it.
+struct alignas(64) ObjectRecord {
+  std::uint32_t kind;          // ObjectKind
+  std::uint32_t process_slot;  // index of the slot that wrote it
+  std::uint64_t address;       // locks: in the target; 0: none
+  std::uint64_t pc;            // where it was first met (a return address - 1), 0: unknown
+  std::uint32_t module;        // heap reference of the module that holds `address`, 0: none
+  std::uint32_t pc_module;     // likewise of `pc`
+  std::uint32_t name_bytes;    // the name follows the record, not terminated
+  std::uint32_t reserved;
+};
+static_assert(sizeof(ObjectRecord) == 64);
+
 // Functions at [start, end) of the ELF file (bias removed) leave no trace in the recording.
 struct FilterRange {
   std::uint64_t start;
@@ -210,7 +236,15 @@ inline constexpr std::uint32_t kNodeOverflow =
 // neither.
 inline constexpr std::uint64_t kRetiredBit = std::uint64_t{1} << 63;
 inline constexpr std::uint64_t kSpecialBit = std::uint64_t{1} << 62;
-inline constexpr std::uint64_t kAddressMask = kSpecialBit - 1;
+
+// What Node.address names when it is not the begin of a function that hooks reported: one of these
+// tags and, below, the pc, the ObjectRecord (heap offset / 64) or the Operation.
+inline constexpr std::uint64_t kPcTag = std::uint64_t{1} << 61;  // an instruction: call or sample
+inline constexpr std::uint64_t kObjectTag = std::uint64_t{1} << 60;
+inline constexpr std::uint64_t kOperationTag = std::uint64_t{1} << 59;
+inline constexpr std::uint64_t kTruncatedTag = std::uint64_t{1} << 58;  // frames beyond are missing
+inline constexpr std::uint64_t kTagMask = kPcTag | kObjectTag | kOperationTag | kTruncatedTag;
+inline constexpr std::uint64_t kAddressMask = kSpecialBit - 1;  // tags included
 
 // A calling context: (parent, function address). Two cells. The first line is what a hook touches.
 // Only the owner writes, except `mode` with kSpecialBit (collector, to demote) and kRetiredBit (the
@@ -222,7 +256,7 @@ struct alignas(64) Node {
   std::uint64_t min_ticks;    // ~0 while calls == 0
   std::uint64_t max_ticks;
   std::uint64_t off_cpu_ticks;  // not on a CPU while this node was the innermost
-  std::uint32_t reserved;
+  std::uint32_t samples;  // by the timer in the target; wraps, the collector reads differences
   std::atomic<std::uint32_t> mode;
   std::uint32_t first_child;
   std::uint32_t parent;
@@ -250,7 +284,10 @@ struct alignas(64) NodeExtension {
   std::uint64_t fold_in_calls;   // calls that reached this node by a fold
   std::uint64_t fold_in_ticks;   // and their time
   std::uint64_t fold_out_ticks;  // time of folded calls made from this node
-  std::uint64_t reserved[4];
+  std::uint64_t bytes;           // moved by operations at this node (Metric::kBytes …)
+  std::uint64_t errors;          // operations that failed
+  std::uint64_t hold_ticks;      // locks: from acquired to released
+  std::uint64_t holds;
 };
 static_assert(sizeof(NodeExtension) == 64);
 
@@ -261,7 +298,14 @@ inline constexpr std::uint32_t kRootCell =
 //   bit 63     lap parity of the ring position (position / ring_records) & 1, so a stale record
 //   shows bits 60-62 kind (RingKind) bits 38-59 cell index of the node bits 0-37  duration in ticks
 // A call longer than 38 bits of ticks is kLongSpan: its next record holds the duration in word 0.
-enum class RingKind : std::uint32_t { kSpan = 0, kLongSpan = 1, kContinuation = 2 };
+// kEvent heads an event (EventKind in records.h): word 0 its start in ticks, bits 0-7 of word 1 the
+// kind, bits 8-15 how many continuations follow. These hold in word 0: duration in ticks; the other
+// node (cell | lane index << 32, 0 none); a value; then text, 8 bytes each, NUL-padded. Trailing
+// ones may be missing: 0.
+enum class RingKind : std::uint32_t { kSpan = 0, kLongSpan = 1, kContinuation = 2, kEvent = 3 };
+inline constexpr unsigned kEventContinuationsShift = 8;
+inline constexpr unsigned kEventTextAt = 3;  // index of the first continuation that holds text
+inline constexpr unsigned kMaxEventContinuations = kEventTextAt + 16;
 inline constexpr unsigned kRingKindShift = 60;
 inline constexpr unsigned kRingNodeShift = 38;
 inline constexpr std::uint64_t kRingNodeMask = (std::uint64_t{1} << 22) - 1;
@@ -345,6 +389,8 @@ struct alignas(64) Lane {
   std::uint64_t folded_calls;     // calls past the tree's bound: counted at another node
   std::uint64_t clock_clamps;     // durations that would have been negative
   std::uint64_t filter_timeouts;  // nodes created without the collector's filter verdict
+  std::uint64_t stacks_truncated;  // unwinding stopped before the stack's end
+  std::uint64_t events_dropped;
   std::uint32_t lookup_used;      // 1: the lookup table holds something
   std::uint32_t overflow_node;    // cell index of the kNodeOverflow node; 0: none
   std::uint64_t stack_ready;  // owner's address: entries above have their node set (vacant or not)
@@ -369,6 +415,7 @@ constexpr std::uint64_t layout_fingerprint() {
   const std::uint64_t parts[] = {kArenaVersion,         sizeof(ArenaHeader),
                                  sizeof(ProcessSlot),   sizeof(ModuleRecord),
                                  sizeof(Entry),         sizeof(Node),
+                                 sizeof(ObjectRecord),
                                  sizeof(NodeExtension), sizeof(Lane),
                                  offsetof(Lane, state), offsetof(Lane, ring_tail),
                                  kRingNodeShift,        kHistogramGroups,

@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include "format/operation.h"
+
 namespace spyglass::format {
 
 // The same moment on both clocks.
@@ -37,6 +39,9 @@ struct SessionInfo {
   std::uint32_t max_depth = 0;
   double max_overhead_percent = 0;  // 0: off
   std::string cpu_clock;            // "exact" or "approximate": what was asked of targets
+  std::string sampler;              // "perf", "timer" or "off": what ran
+  std::string sampler_reason;       // why that one, if it was not asked for
+  std::uint64_t sample_interval_ns = 0;  // of CPU time, 0: off
 };
 
 enum class ExitKind : std::uint32_t {
@@ -71,6 +76,7 @@ struct ThreadRecord {
   std::uint64_t birth_ticks = 0;  // of its first record
   std::uint64_t exit_ticks = 0;   // 0: still running when last seen
   std::uint64_t cpu_ns = 0;       // thread CPU time between birth and exit (or when last seen)
+  std::uint64_t runnable_ns = 0;  // waited for a CPU, as the kernel's scheduler counts it; 0: unknown
   CpuAccuracy cpu_accuracy = CpuAccuracy::kNone;
 };
 
@@ -91,6 +97,22 @@ inline constexpr std::uint32_t kRootNode = 1;
 // Sites that are no function. They carry module 0 and these offsets.
 inline constexpr std::uint64_t kOverflowSiteOffset =
     ~std::uint64_t{0};  // calls past the tree's bound
+inline constexpr std::uint64_t kTruncatedSiteOffset =
+    ~std::uint64_t{0} - 1;  // the stack went on, but could not be followed
+// In `offset`: the rest is an instruction inside of a function (a call or a sample), not the begin
+// of one that was instrumented. Of any module; with module 0 the rest is a bare address.
+inline constexpr std::uint64_t kPcSite = std::uint64_t{1} << 63U;
+// With module 0: the rest is the id of an ObjectInfo, or an Operation.
+inline constexpr std::uint64_t kObjectSite = std::uint64_t{1} << 62U;
+inline constexpr std::uint64_t kOperationSite = std::uint64_t{1} << 61U;
+
+// What operations act on. Two locks that no name tells apart may have the same name and site.
+struct ObjectInfo {
+  std::uint32_t id = 0;
+  ObjectKind kind = ObjectKind::kUnknown;
+  std::string name;        // empty for a lock without one
+  std::uint32_t site = 0;  // locks: where the lock stands (module and offset) or was first met (pc)
+};
 
 struct NodeRecord {
   std::uint32_t id = 0;
@@ -129,6 +151,47 @@ struct SpanRecord {
   bool operator==(const SpanRecord&) const = default;
 };
 
+// What a node counts besides calls and times.
+enum class Metric : std::uint32_t {
+  kSamples = 1,    // CPU samples with this node innermost
+  kBytes = 2,      // moved by operations
+  kErrors = 3,     // operations that failed
+  kHoldTicks = 4,  // locks: time from acquired to released
+  kHolds = 5,      // how often that was measured
+};
+
+// What one thread added at one node to one metric since the snapshot before.
+struct MetricRow {
+  std::uint32_t thread = 0;
+  std::uint32_t node = 0;
+  Metric metric = Metric::kSamples;
+  std::uint64_t value = 0;
+  bool operator==(const MetricRow&) const = default;
+};
+
+enum class EventKind : std::uint32_t {
+  kSample = 1,       // value: how many periods it stands for
+  kContention = 2,   // a lock was waited for (node: the lock's); other: what its holder did last,
+                     // value: the lock's holder as the target sees it (tid)
+  kException = 3,    // thrown at `start`, caught after `duration` at the other node (0: never);
+                     // value: frames unwound; text: what()
+  kFatalSignal = 4,  // value: the fault's address
+  kLockOrder = 5,    // the node's lock was taken while the other node's was held
+};
+
+// One moment or interval of one thread.
+struct EventRecord {
+  std::uint64_t start_ticks = 0;
+  std::uint64_t duration_ticks = 0;
+  EventKind kind = EventKind::kSample;
+  std::uint32_t node = 0;
+  std::uint32_t other_node = 0;
+  std::uint32_t other_thread = 0;  // whose node that is
+  std::uint64_t value = 0;
+  std::string text;
+  bool operator==(const EventRecord&) const = default;
+};
+
 // A call that had not returned at `ticks` (block header last_ticks): at every snapshot (`final`
 // false; the latest before a moment tells what was open then) and when its thread or process ended
 // (`final`).
@@ -154,6 +217,9 @@ enum class LossKind : std::uint32_t {
   kClockClamps = 10,
   kUnfilteredNodes = 11,
   kSymbols = 12,
+  kSamples = 13,
+  kEvents = 14,           // of EventKind, samples excepted
+  kTruncatedStacks = 15,  // not lost: their outermost frames are missing
 };
 
 // Cumulative: a later record of the same (kind, thread, reason) replaces the earlier one.

@@ -15,7 +15,7 @@ namespace spyglass::format {
 
 inline constexpr std::uint8_t kFileMagic[8] = {'S', 'G', 'Z', '\r', '\n', 0x1a, '\n', 0};
 inline constexpr std::uint16_t kFormatMajor = 1;  // a reader refuses another major
-inline constexpr std::uint16_t kFormatMinor = 0;  // grows when kinds or fields are added
+inline constexpr std::uint16_t kFormatMinor = 1;  // grows when kinds or fields are added
 
 struct FileHeader {
   std::uint8_t magic[8];
@@ -46,6 +46,9 @@ enum class BlockKind : std::uint8_t {
   kSymbols = 11,   // SymbolRecord...: names of sites
   kEnd = 12,       // EndInfo: the session ended in order
   kIndex = 13,     // IndexEntry of every block before it
+  kObjects = 14,   // ObjectInfo...: what operations acted on
+  kMetrics = 15,   // MetricRow...: what nodes counted besides, since the last snapshot
+  kEvents = 16,    // EventRecord... of one thread, by end time
 };
 
 enum class Codec : std::uint8_t { kNone = 0, kLz4 = 1, kZstd = 2 };

@@ -29,6 +29,7 @@ constexpr std::uint64_t kPage = 4096;
 constexpr std::uint64_t kHugeRegion = 2U << 20U;  // what one page of page-table entries maps
 constexpr std::uint64_t kNodeCellLimit = std::uint64_t{1} << 22U;  // ring records hold 22 bits
 constexpr std::uint64_t kKeptStackBytes = 64U << 10U;
+constexpr std::uint32_t kFewestLanes = 64;
 constexpr std::uint64_t kKeptCellBytes = 256U << 10U;
 
 constexpr std::uint64_t round_up(std::uint64_t value, std::uint64_t unit) {
@@ -96,6 +97,19 @@ Arena::~Arena() {
 }
 
 Result<Arena> Arena::create(const ArenaSizes& sizes, const format::RecordingOptions& options) {
+  // Address space may be short (RLIMIT_AS, sanitizers): half the lanes are better than none.
+  ArenaSizes fewer = sizes;
+  for (;; fewer.lane_count /= 2) {
+    errno = 0;
+    Result<Arena> arena = create_once(fewer, options);
+    if (arena || errno != ENOMEM || fewer.lane_count <= kFewestLanes) {
+      return arena;
+    }
+  }
+}
+
+Result<Arena> Arena::create_once(const ArenaSizes& sizes,
+                                 const format::RecordingOptions& options) {
   const ArenaGeometry geometry = arena_geometry(sizes);
   UniqueFd fd(::memfd_create("spyglass", MFD_CLOEXEC | MFD_ALLOW_SEALING));
   if (!fd) {

@@ -48,6 +48,7 @@ inline T peek(const std::atomic<T>& field) {
 
 class Arena {
  public:
+  // With fewer lanes than asked for where address space is short.
   static Result<Arena> create(const ArenaSizes& sizes, const format::RecordingOptions& options);
   Arena(Arena&& other) noexcept;
   Arena& operator=(Arena&&) = delete;

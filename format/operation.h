@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// operation.h - the interposed functions as the recording knows them, and what they act on.
+//
+// A call of one is a node like any other: below the calling context, with the operation in place of
+// a function; what it acted on (a lock, a file, an exception's type) is a node below that. So
+// counts, times and percentiles are exact for each stack and each object without an event.
+//
+//   Where    everywhere; no memory, no libstdc++ symbols.
+#pragma once
+
+#include <cstdint>
+
+namespace spyglass::format {
+
+enum class OperationClass : std::uint8_t {
+  kLock = 0,
+  kCondition = 1,
+  kJoin = 2,
+  kSleep = 3,
+  kRead = 4,
+  kWrite = 5,
+  kPoll = 6,
+  kConnect = 7,
+  kFile = 8,
+  kProcess = 9,
+  kLoader = 10,
+  kException = 11,
+  kSignal = 12,
+};
+inline constexpr unsigned kOperationClasses = 13;
+
+enum class Operation : std::uint32_t {
+#define SPYGLASS_OPERATION(name, kind) k_##name,
+#include "format/operations.inc"
+#undef SPYGLASS_OPERATION
+  kCount
+};
+
+struct OperationInfo {
+  const char* name;
+  OperationClass kind;
+};
+
+inline constexpr OperationInfo kOperations[] = {
+#define SPYGLASS_OPERATION(name, kind) {#name, OperationClass::kind},
+#include "format/operations.inc"
+#undef SPYGLASS_OPERATION
+};
+
+// As reports name them; also the values of the JSON's "class".
+inline constexpr const char* kOperationClassNames[kOperationClasses] = {
+    "lock", "condition", "join", "sleep", "read",   "write",     "poll",
+    "connect", "file",   "process", "loader", "exception", "signal"};
+
+// What an operation acts on.
+enum class ObjectKind : std::uint32_t {
+  kUnknown = 0,
+  kLock = 1,  // mutex, rwlock, spin lock, condition variable, semaphore, barrier
+  kFile = 2,  // name: its path
+  kPipe = 3,
+  kSocket = 4,  // name: family and peer address
+  kTerminal = 5,
+  kDescriptor = 6,  // any other: eventfd, epoll, timerfd …
+  kThread = 7,
+  kProcess = 8,
+  kExceptionType = 9,  // name: mangled
+  kModule = 10,        // name: as given to dlopen
+  kSignal = 11,        // name: SIGSEGV …
+};
+
+}  // namespace spyglass::format
