@@ -38,6 +38,12 @@ std::uint32_t context_cells() { return all_cells() / 8 * 7; }
 
 std::uint64_t function_of(const Node* node) { return node->address & ~format::kSpecialBit; }
 
+// The instruction that the node stands for, 0 if it stands for something else.
+std::uint64_t code_address(std::uint64_t address) {
+  const std::uint64_t tag = address & format::kTagMask;
+  return tag == 0 || tag == format::kPcTag ? address & ~format::kTagMask : 0;
+}
+
 bool is_child(const Node* node, std::uint32_t parent_cell, std::uint64_t address) {
   return function_of(node) == address && node->parent == parent_cell;
 }
@@ -83,9 +89,11 @@ Node* add_node(Lane* lane, Node* parent, std::uint64_t address, std::uint32_t mo
   }
   Node* node = node_at(lane, cell);
   node->min_ticks = ~std::uint64_t{0};
-  if (address != 0) {
-    node->module = module_of(address);
-    if (g_session.arena->options.filters_active != 0 && is_excluded(lane, node->module, address)) {
+  const std::uint64_t code = code_address(address);
+  if (code != 0) {
+    node->module = module_of(code);
+    if (code == address && g_session.arena->options.filters_active != 0 &&
+        is_excluded(lane, node->module, address)) {
       mode |= format::kNodeExcluded;
     }
   }
@@ -112,7 +120,8 @@ Node* same_function_above(const Lane* lane, Node* node, std::uint64_t address) {
   return nullptr;
 }
 
-// Past the bound: one node to the function, whatever the path.
+}  // namespace
+
 Node* flat_node(Lane* lane, std::uint64_t address) {
   Node* root = node_at(lane, format::kRootCell);
   if (lane->overflow_node == 0) {
@@ -127,7 +136,17 @@ Node* flat_node(Lane* lane, std::uint64_t address) {
   return node != nullptr ? node : add_node(lane, overflow, address, 0, all_cells());
 }
 
-}  // namespace
+Node* find_tagged(Lane* lane, Node* parent, std::uint64_t address) {
+  if (Node* child = find_child(lane, parent, address)) {
+    return child;
+  }
+  if (lane->tree_full != 0) {
+    return nullptr;
+  }
+  Node* node = add_node(lane, parent, address, 0, context_cells());
+  lane->tree_full = node == nullptr ? 1 : 0;
+  return node;
+}
 
 CallTarget find_target(Lane* lane, Node* parent, std::uint64_t address) {
   if (Node* child = find_child(lane, parent, address)) {
@@ -208,7 +227,8 @@ void retire_range(std::uint64_t start, std::uint64_t end) {
     std::uint32_t cell = __atomic_load_n(&lane->newest_node, __ATOMIC_ACQUIRE);
     for (; cell != 0; cell = node_at(lane, cell)->older) {
       Node* node = node_at(lane, cell);
-      if (function_of(node) >= start && function_of(node) < end) {
+      const std::uint64_t code = code_address(function_of(node));
+      if (code >= start && code < end) {
         __atomic_fetch_or(&node->address, format::kRetiredBit, __ATOMIC_RELAXED);
       }
     }

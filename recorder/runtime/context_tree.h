@@ -23,6 +23,14 @@ struct CallTarget {
 };
 CallTarget find_target(format::Lane* lane, format::Node* parent, std::uint64_t address);
 
+// The child of `parent` that carries a tag (format::kTagMask): a frame, an operation, an object or
+// the mark of a truncated stack. Null past the tree's bound.
+format::Node* find_tagged(format::Lane* lane, format::Node* parent, std::uint64_t address);
+
+// Where calls of `address` are counted past the bound: one node, whatever the path. Null when the
+// lane has no cell left at all.
+format::Node* flat_node(format::Lane* lane, std::uint64_t address);
+
 // The cells that hold bucket `bucket` of `node`; null when the lane has no cell left.
 format::HistogramCell* histogram_cell(format::Lane* lane, format::Node* node, unsigned bucket);
 

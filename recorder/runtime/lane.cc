@@ -70,6 +70,8 @@ void clear_counters(Lane* lane) {
   lane->folded_calls = 0;
   lane->clock_clamps = 0;
   lane->filter_timeouts = 0;
+  lane->stacks_truncated = 0;
+  lane->events_dropped = 0;
   lane->exit_ticks = 0;
   lane->exit_cpu_ns = 0;
 }

@@ -263,6 +263,46 @@ void enter_slowly(std::uint64_t function, std::uint64_t sp) {
   }
 }
 
+OpenCall innermost_call(const Lane* lane) {
+  const Entry* entry = innermost(lane);
+  return {call_at(lane, *entry).node, entry->sp, is_past_depth(lane, entry)};
+}
+
+bool prepare_call(Lane* lane, std::uint64_t sp) {
+  pop_abandoned(lane, sp);
+  constexpr std::uint64_t kRoom = 2 * sizeof(Entry);  // an operation and its object
+  return lane->deep_calls == 0 && lane->top - kRoom >= lane->stack_limit &&
+         !is_past_depth(lane, innermost(lane));
+}
+
+void open_call(Lane* lane, Node* node, std::uint64_t sp, std::uint64_t flags) {
+  push_call(lane, node, sp, flags, 0);
+  if (was_switched(lane)) {
+    charge_switch_at_enter(lane);
+  }
+}
+
+bool close_calls(Lane* lane, std::uint64_t sp, std::uint64_t now_ticks) {
+  while (top_of(lane) != base_of(lane) && top_of(lane)->sp < sp) {
+    lane->frames_repaired += 1;
+    pop_call(lane, now_ticks);
+  }
+  const Entry* outer = top_of(lane);
+  while (outer != base_of(lane) && outer->sp == sp) {
+    ++outer;
+  }
+  if (outer == top_of(lane)) {
+    return false;
+  }
+  if (was_switched(lane)) {
+    sync_cpu(lane, {top_of(lane), outer, now_ticks});
+  }
+  while (top_of(lane) != outer) {
+    pop_call(lane, now_ticks);
+  }
+  return true;
+}
+
 void charge_switch_at_enter(Lane* lane) {
   const Entry* entry = top_of(lane);
   const Entry* caller = entry != base_of(lane) ? entry + 1 : entry;

@@ -33,6 +33,23 @@ namespace spyglass::runtime {
 // The thread was switched, as seen right after the innermost call began.
 [[gnu::cold, gnu::noinline]] void charge_switch_at_enter(format::Lane* lane);
 
+// The innermost call that is open (counted or not) and the node that it means. A handler that
+// interrupted a hook finds the hook's entry vacant: then the one before.
+struct OpenCall {
+  format::Node* node;
+  std::uint64_t sp;  // frames whose caller's stack pointer is above belong to this call or further out
+  bool past_depth;   // --max-depth: nothing below is recorded
+};
+OpenCall innermost_call(const format::Lane* lane);
+
+// An operation begins on the thread's lane: closes abandoned calls below `sp`. False: there is no
+// room on the shadow stack, or --max-depth is reached.
+bool prepare_call(format::Lane* lane, std::uint64_t sp);
+// Opens a call of `node` now. `flags`: of format::Entry. Requires: prepare_call().
+void open_call(format::Lane* lane, format::Node* node, std::uint64_t sp, std::uint64_t flags);
+// Closes the calls opened at `sp`, and any that were left below. False: there are none.
+bool close_calls(format::Lane* lane, std::uint64_t sp, std::uint64_t now_ticks);
+
 // The program jumps (longjmp) to a frame whose stack pointer is `target_sp`: the calls in between
 // end.
 void record_jump(std::uint64_t target_sp, std::uint64_t own_sp);

@@ -24,9 +24,9 @@ bool collector_lives() {
          0;
 }
 
-// Sleeps until the collector has made room or died.
-bool wait_for_room(Lane* lane) {
-  while (collector_lives()) {
+// Sleeps until the collector has made room or died, at most `turns` times kWaitNs.
+bool wait_for_room(Lane* lane, std::uint64_t turns) {
+  for (; collector_lives() && turns != 0; --turns) {
     const std::uint32_t epoch = lane->drain_epoch.load(std::memory_order_acquire);
     // Sequentially consistent with the collector's store of ring_tail and load of writer_waiting:
     // either it sees that we wait, or we see its room.
@@ -50,11 +50,19 @@ bool make_room(Lane* lane) {
   if (lane->ring_head < lane->ring_limit) {
     return true;
   }
-  if (lane->on_full == static_cast<std::uint32_t>(OnFull::kBlock) && wait_for_room(lane)) {
+  if (lane->on_full == static_cast<std::uint32_t>(OnFull::kBlock) && wait_for_room(lane, ~std::uint64_t{0})) {
     return true;
   }
   lane->spans_dropped += 1;
   return false;
+}
+
+bool make_room_for_event(Lane* lane, std::uint64_t patience_ns) {
+  if (lane->ring_head < lane->ring_limit) {
+    return true;
+  }
+  refresh_limit(lane);
+  return lane->ring_head < lane->ring_limit || wait_for_room(lane, patience_ns / kWaitNs);
 }
 
 void ring_doorbell(Lane* lane) {
@@ -72,9 +80,7 @@ void push_long_span(Lane* lane, std::uint32_t node_cell, std::uint64_t start_tic
   if (lane->ring_head >= lane->ring_limit && !make_room(lane)) {
     return;
   }
-  // Two records that must stand together: a handler between the reservations would part them.
-  std::uint64_t position = 2;
-  asm volatile("xaddq %0, %1" : "+r"(position), "+m"(lane->ring_head) : : "cc");
+  const std::uint64_t position = reserve_records(lane, 2);
   constexpr auto kind = [](format::RingKind k) {
     return static_cast<std::uint64_t>(k) << format::kRingKindShift;
   };

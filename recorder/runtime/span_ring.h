@@ -19,6 +19,10 @@ namespace spyglass::runtime {
 // Makes room or says that there is none (the span is then counted as dropped).
 bool make_room(format::Lane* lane);
 
+// The same for an event that is worth waiting for, at most `patience_ns` and while a collector
+// lives. Counts nothing.
+bool make_room_for_event(format::Lane* lane, std::uint64_t patience_ns);
+
 // Tells the collector that the ring fills.
 void ring_doorbell(format::Lane* lane);
 
@@ -26,8 +30,9 @@ void ring_doorbell(format::Lane* lane);
 void push_long_span(format::Lane* lane, std::uint32_t node_cell, std::uint64_t start_ticks,
                     std::uint64_t duration_ticks);
 
-inline std::uint64_t reserve_record(format::Lane* lane) {
-  std::uint64_t position = 1;
+// `count` positions that stand together, whatever handler comes in between.
+inline std::uint64_t reserve_records(format::Lane* lane, std::uint64_t count) {
+  std::uint64_t position = count;
   asm volatile("xaddq %0, %1" : "+r"(position), "+m"(lane->ring_head) : : "cc");
   return position;
 }
@@ -51,7 +56,7 @@ inline void push_span(format::Lane* lane, std::uint32_t node_cell, std::uint64_t
       !make_room(lane)) {
     return;
   }
-  const std::uint64_t position = reserve_record(lane);
+  const std::uint64_t position = reserve_records(lane, 1);
   write_record(lane, position, start_ticks,
                std::uint64_t{node_cell} << format::kRingNodeShift | duration_ticks);
   if (__builtin_expect(static_cast<long>(position >= lane->doorbell_at), 0) != 0) {
