@@ -382,17 +382,17 @@ struct alignas(64) Lane {
   char name[16];              // thread name, NUL-padded
 
   std::atomic<std::uint32_t> cells_used;
-  std::uint32_t tree_full;        // 1: the bound was reached, folding began
-  std::uint64_t frames_repaired;  // left by longjmp, context switch …, closed by us
-  std::uint64_t orphan_exits;     // exits without an open call
-  std::uint64_t deep_calls_lost;  // calls past the shadow stack: not recorded
-  std::uint64_t folded_calls;     // calls past the tree's bound: counted at another node
-  std::uint64_t clock_clamps;     // durations that would have been negative
-  std::uint64_t filter_timeouts;  // nodes created without the collector's filter verdict
+  std::uint32_t tree_full;         // 1: the bound was reached, folding began
+  std::uint64_t frames_repaired;   // left by longjmp, context switch …, closed by us
+  std::uint64_t orphan_exits;      // exits without an open call
+  std::uint64_t deep_calls_lost;   // calls past the shadow stack: not recorded
+  std::uint64_t folded_calls;      // calls past the tree's bound: counted at another node
+  std::uint64_t clock_clamps;      // durations that would have been negative
+  std::uint64_t filter_timeouts;   // nodes created without the collector's filter verdict
   std::uint64_t stacks_truncated;  // unwinding stopped before the stack's end
   std::uint64_t events_dropped;
-  std::uint32_t lookup_used;      // 1: the lookup table holds something
-  std::uint32_t overflow_node;    // cell index of the kNodeOverflow node; 0: none
+  std::uint32_t lookup_used;    // 1: the lookup table holds something
+  std::uint32_t overflow_node;  // cell index of the kNodeOverflow node; 0: none
   std::uint64_t stack_ready;  // owner's address: entries above have their node set (vacant or not)
 };
 static_assert(offsetof(Lane, ring_tail) == 128);
@@ -412,14 +412,11 @@ constexpr std::uint64_t lookup_index(std::uint32_t parent_cell, std::uint64_t ad
 
 // FNV-1a over sizes and key offsets: two builds that disagree on the layout refuse each other.
 constexpr std::uint64_t layout_fingerprint() {
-  const std::uint64_t parts[] = {kArenaVersion,         sizeof(ArenaHeader),
-                                 sizeof(ProcessSlot),   sizeof(ModuleRecord),
-                                 sizeof(Entry),         sizeof(Node),
-                                 sizeof(ObjectRecord),
-                                 sizeof(NodeExtension), sizeof(Lane),
-                                 offsetof(Lane, state), offsetof(Lane, ring_tail),
-                                 kRingNodeShift,        kHistogramGroups,
-                                 kBucketsPerGroup};
+  const std::uint64_t parts[] = {
+      kArenaVersion,    sizeof(ArenaHeader),   sizeof(ProcessSlot),       sizeof(ModuleRecord),
+      sizeof(Entry),    sizeof(Node),          sizeof(ObjectRecord),      sizeof(NodeExtension),
+      sizeof(Lane),     offsetof(Lane, state), offsetof(Lane, ring_tail), kRingNodeShift,
+      kHistogramGroups, kBucketsPerGroup};
   std::uint64_t hash = 0xcbf29ce484222325ULL;
   for (const std::uint64_t part : parts) {
     hash = (hash ^ part) * 0x100000001b3ULL;

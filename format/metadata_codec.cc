@@ -281,6 +281,9 @@ void encode_threads(std::span<const ThreadRecord> records, Bytes& out) {
 void encode_modules(std::span<const ModuleInfo> records, Bytes& out) {
   encode_records(records, out);
 }
+void encode_objects(std::span<const ObjectInfo> records, Bytes& out) {
+  encode_records(records, out);
+}
 void encode_losses(std::span<const LossRecord> records, Bytes& out) {
   encode_records(records, out);
 }
@@ -298,6 +301,9 @@ Result<std::vector<ThreadRecord>> decode_threads(ByteSpan payload) {
 }
 Result<std::vector<ModuleInfo>> decode_modules(ByteSpan payload) {
   return decode_records<ModuleInfo>(payload);
+}
+Result<std::vector<ObjectInfo>> decode_objects(ByteSpan payload) {
+  return decode_records<ObjectInfo>(payload);
 }
 Result<std::vector<LossRecord>> decode_losses(ByteSpan payload) {
   return decode_records<LossRecord>(payload);

@@ -24,6 +24,7 @@ void encode_end(const EndInfo& end, Bytes& out);
 void encode_processes(std::span<const ProcessRecord> records, Bytes& out);
 void encode_threads(std::span<const ThreadRecord> records, Bytes& out);
 void encode_modules(std::span<const ModuleInfo> records, Bytes& out);
+void encode_objects(std::span<const ObjectInfo> records, Bytes& out);
 void encode_losses(std::span<const LossRecord> records, Bytes& out);
 void encode_symbols(std::span<const SymbolRecord> records, Bytes& out);
 
@@ -32,6 +33,7 @@ Result<EndInfo> decode_end(ByteSpan payload);
 Result<std::vector<ProcessRecord>> decode_processes(ByteSpan payload);
 Result<std::vector<ThreadRecord>> decode_threads(ByteSpan payload);
 Result<std::vector<ModuleInfo>> decode_modules(ByteSpan payload);
+Result<std::vector<ObjectInfo>> decode_objects(ByteSpan payload);
 Result<std::vector<LossRecord>> decode_losses(ByteSpan payload);
 Result<std::vector<SymbolRecord>> decode_symbols(ByteSpan payload);
 

@@ -45,6 +45,9 @@ void visit_fields(Visit&& visit, R& session) {
   visit(14, "max_depth", session.max_depth);
   visit(15, "max_overhead_percent", session.max_overhead_percent);
   visit(16, "cpu_clock", session.cpu_clock);
+  visit(17, "sampler", session.sampler);
+  visit(18, "sampler_reason", session.sampler_reason);
+  visit(19, "sample_interval_ns", session.sample_interval_ns);
 }
 
 template <typename Visit, Is<ProcessRecord> R>
@@ -72,6 +75,7 @@ void visit_fields(Visit&& visit, R& thread) {
   visit(6, "exit_ticks", thread.exit_ticks);
   visit(7, "cpu_ns", thread.cpu_ns);
   visit(8, "cpu_accuracy", thread.cpu_accuracy);
+  visit(9, "runnable_ns", thread.runnable_ns);
 }
 
 template <typename Visit, Is<ModuleInfo> R>
@@ -79,6 +83,14 @@ void visit_fields(Visit&& visit, R& module) {
   visit(1, "id", module.id);
   visit(2, "path", module.path);
   visit(3, "build_id", module.build_id);
+}
+
+template <typename Visit, Is<ObjectInfo> R>
+void visit_fields(Visit&& visit, R& object) {
+  visit(1, "id", object.id);
+  visit(2, "kind", object.kind);
+  visit(3, "name", object.name);
+  visit(4, "site", object.site);
 }
 
 template <typename Visit, Is<LossRecord> R>

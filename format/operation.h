@@ -49,8 +49,8 @@ inline constexpr OperationInfo kOperations[] = {
 
 // As reports name them; also the values of the JSON's "class".
 inline constexpr const char* kOperationClassNames[kOperationClasses] = {
-    "lock", "condition", "join", "sleep", "read",   "write",     "poll",
-    "connect", "file",   "process", "loader", "exception", "signal"};
+    "lock",    "condition", "join",    "sleep",  "read",      "write", "poll",
+    "connect", "file",      "process", "loader", "exception", "signal"};
 
 // What an operation acts on.
 enum class ObjectKind : std::uint32_t {

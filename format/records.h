@@ -37,10 +37,10 @@ struct SessionInfo {
   std::vector<std::string> include;
   std::vector<std::string> exclude;
   std::uint32_t max_depth = 0;
-  double max_overhead_percent = 0;  // 0: off
-  std::string cpu_clock;            // "exact" or "approximate": what was asked of targets
-  std::string sampler;              // "perf", "timer" or "off": what ran
-  std::string sampler_reason;       // why that one, if it was not asked for
+  double max_overhead_percent = 0;       // 0: off
+  std::string cpu_clock;                 // "exact" or "approximate": what was asked of targets
+  std::string sampler;                   // "perf", "timer" or "off": what ran
+  std::string sampler_reason;            // why that one, if it was not asked for
   std::uint64_t sample_interval_ns = 0;  // of CPU time, 0: off
 };
 
@@ -76,7 +76,8 @@ struct ThreadRecord {
   std::uint64_t birth_ticks = 0;  // of its first record
   std::uint64_t exit_ticks = 0;   // 0: still running when last seen
   std::uint64_t cpu_ns = 0;       // thread CPU time between birth and exit (or when last seen)
-  std::uint64_t runnable_ns = 0;  // waited for a CPU, as the kernel's scheduler counts it; 0: unknown
+  std::uint64_t runnable_ns =
+      0;  // waited for a CPU, as the kernel's scheduler counts it; 0: unknown
   CpuAccuracy cpu_accuracy = CpuAccuracy::kNone;
 };
 

@@ -1,70 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "format/table_codec.h"
 
-#include "format/bytes.h"
+#include "format/columns.h"
 #include "format/duration_histogram.h"
 
 namespace spyglass::format {
 namespace {
-
-// Column after column, each over all records, so that equal things stand next to each other.
-
-template <typename Record, typename Member>
-void write_numbers(ByteWriter& writer, std::span<const Record> records, Member Record::*member) {
-  for (const Record& record : records) {
-    writer.varint(record.*member);
-  }
-}
-
-template <typename Record, typename Member>
-void write_differences(ByteWriter& writer, std::span<const Record> records,
-                       Member Record::*member) {
-  std::uint64_t previous = 0;
-  for (const Record& record : records) {
-    writer.difference(record.*member, previous);
-    previous = record.*member;
-  }
-}
-
-void store(ByteReader& /*reader*/, std::uint64_t value, std::uint64_t& member) { member = value; }
-void store(ByteReader& reader, std::uint64_t value, std::uint32_t& member) {
-  member = static_cast<std::uint32_t>(value <= UINT32_MAX ? value : reader.fail());
-}
-
-template <typename Record, typename Member>
-void read_numbers(ByteReader& reader, std::span<Record> records, Member Record::*member) {
-  for (Record& record : records) {
-    store(reader, reader.varint(), record.*member);
-  }
-}
-
-template <typename Record, typename Member>
-void read_differences(ByteReader& reader, std::span<Record> records, Member Record::*member) {
-  std::uint64_t previous = 0;
-  for (Record& record : records) {
-    store(reader, reader.difference(previous), record.*member);
-    previous = record.*member;
-  }
-}
-
-// Appends `count` records for `fill` to read; undone unless they take exactly all of the payload.
-// Every record has at least `columns` bytes, which bounds what a hostile count can allocate.
-template <typename Record, typename Fill>
-Status append(std::span<const std::uint8_t> payload, std::uint32_t count, std::size_t columns,
-              std::vector<Record>& out, Fill fill) {
-  if (count > payload.size() / columns) {
-    return Error{ErrorKind::kDamaged, "table is shorter than its number of records"};
-  }
-  const std::size_t before = out.size();
-  out.resize(before + count);
-  ByteReader reader(payload);
-  fill(reader, std::span(out).subspan(before));
-  if (!reader.finished()) {
-    out.resize(before);
-    return Error{ErrorKind::kDamaged, "malformed table"};
-  }
-  return Unit{};
-}
 
 void write_buckets(ByteWriter& writer, std::span<const CounterRow> rows) {
   for (const CounterRow& row : rows) {
@@ -123,6 +64,7 @@ constexpr std::size_t kSiteColumns = 3;
 constexpr std::size_t kNodeColumns = 3;
 constexpr std::size_t kCounterColumns = 12;
 constexpr std::size_t kOpenCallColumns = 5;
+constexpr std::size_t kMetricColumns = 4;
 
 }  // namespace
 
@@ -135,12 +77,12 @@ void encode_sites(std::span<const SiteRecord> sites, std::vector<std::uint8_t>& 
 
 Status decode_sites(std::span<const std::uint8_t> payload, std::uint32_t records,
                     std::vector<SiteRecord>& out) {
-  return append(payload, records, kSiteColumns, out,
-                [](ByteReader& reader, std::span<SiteRecord> sites) {
-                  read_differences(reader, sites, &SiteRecord::id);
-                  read_differences(reader, sites, &SiteRecord::module);
-                  read_differences(reader, sites, &SiteRecord::offset);
-                });
+  return append_records(payload, records, kSiteColumns, out,
+                        [](ByteReader& reader, std::span<SiteRecord> sites) {
+                          read_differences(reader, sites, &SiteRecord::id);
+                          read_differences(reader, sites, &SiteRecord::module);
+                          read_differences(reader, sites, &SiteRecord::offset);
+                        });
 }
 
 void encode_nodes(std::span<const NodeRecord> nodes, std::vector<std::uint8_t>& out) {
@@ -154,14 +96,14 @@ void encode_nodes(std::span<const NodeRecord> nodes, std::vector<std::uint8_t>& 
 
 Status decode_nodes(std::span<const std::uint8_t> payload, std::uint32_t records,
                     std::vector<NodeRecord>& out) {
-  return append(payload, records, kNodeColumns, out,
-                [](ByteReader& reader, std::span<NodeRecord> nodes) {
-                  read_differences(reader, nodes, &NodeRecord::id);
-                  for (NodeRecord& node : nodes) {
-                    store(reader, node.id - unzigzag(reader.varint()), node.parent);
-                  }
-                  read_differences(reader, nodes, &NodeRecord::site);
-                });
+  return append_records(payload, records, kNodeColumns, out,
+                        [](ByteReader& reader, std::span<NodeRecord> nodes) {
+                          read_differences(reader, nodes, &NodeRecord::id);
+                          for (NodeRecord& node : nodes) {
+                            store_number(reader, node.id - unzigzag(reader.varint()), node.parent);
+                          }
+                          read_differences(reader, nodes, &NodeRecord::site);
+                        });
 }
 
 void encode_counters(std::span<const CounterRow> rows, std::vector<std::uint8_t>& out) {
@@ -182,21 +124,21 @@ void encode_counters(std::span<const CounterRow> rows, std::vector<std::uint8_t>
 
 Status decode_counters(std::span<const std::uint8_t> payload, std::uint32_t records,
                        std::vector<CounterRow>& out) {
-  return append(payload, records, kCounterColumns, out,
-                [](ByteReader& reader, std::span<CounterRow> rows) {
-                  read_differences(reader, rows, &CounterRow::thread);
-                  read_differences(reader, rows, &CounterRow::node);
-                  read_numbers(reader, rows, &CounterRow::calls);
-                  read_numbers(reader, rows, &CounterRow::wall_ticks);
-                  read_numbers(reader, rows, &CounterRow::off_cpu_ticks);
-                  read_numbers(reader, rows, &CounterRow::min_ticks);
-                  read_numbers(reader, rows, &CounterRow::max_ticks);
-                  read_numbers(reader, rows, &CounterRow::untimed_calls);
-                  read_numbers(reader, rows, &CounterRow::fold_in_calls);
-                  read_numbers(reader, rows, &CounterRow::fold_in_ticks);
-                  read_numbers(reader, rows, &CounterRow::fold_out_ticks);
-                  read_buckets(reader, rows);
-                });
+  return append_records(payload, records, kCounterColumns, out,
+                        [](ByteReader& reader, std::span<CounterRow> rows) {
+                          read_differences(reader, rows, &CounterRow::thread);
+                          read_differences(reader, rows, &CounterRow::node);
+                          read_numbers(reader, rows, &CounterRow::calls);
+                          read_numbers(reader, rows, &CounterRow::wall_ticks);
+                          read_numbers(reader, rows, &CounterRow::off_cpu_ticks);
+                          read_numbers(reader, rows, &CounterRow::min_ticks);
+                          read_numbers(reader, rows, &CounterRow::max_ticks);
+                          read_numbers(reader, rows, &CounterRow::untimed_calls);
+                          read_numbers(reader, rows, &CounterRow::fold_in_calls);
+                          read_numbers(reader, rows, &CounterRow::fold_in_ticks);
+                          read_numbers(reader, rows, &CounterRow::fold_out_ticks);
+                          read_buckets(reader, rows);
+                        });
 }
 
 void encode_open_calls(std::span<const OpenCall> calls, std::vector<std::uint8_t>& out) {
@@ -212,21 +154,40 @@ void encode_open_calls(std::span<const OpenCall> calls, std::vector<std::uint8_t
 
 Status decode_open_calls(std::span<const std::uint8_t> payload, std::uint32_t records,
                          std::vector<OpenCall>& out) {
-  return append(payload, records, kOpenCallColumns, out,
-                [](ByteReader& reader, std::span<OpenCall> calls) {
-                  read_differences(reader, calls, &OpenCall::thread);
-                  read_differences(reader, calls, &OpenCall::node);
-                  read_differences(reader, calls, &OpenCall::start_ticks);
-                  read_differences(reader, calls, &OpenCall::ticks);
-                  for (OpenCall& call : calls) {
-                    const std::uint64_t flags = reader.varint();
-                    if (flags > (kInherited | kFinal)) {
-                      reader.fail();
-                    }
-                    call.inherited = (flags & kInherited) != 0;
-                    call.final = (flags & kFinal) != 0;
-                  }
-                });
+  return append_records(payload, records, kOpenCallColumns, out,
+                        [](ByteReader& reader, std::span<OpenCall> calls) {
+                          read_differences(reader, calls, &OpenCall::thread);
+                          read_differences(reader, calls, &OpenCall::node);
+                          read_differences(reader, calls, &OpenCall::start_ticks);
+                          read_differences(reader, calls, &OpenCall::ticks);
+                          for (OpenCall& call : calls) {
+                            const std::uint64_t flags = reader.varint();
+                            if (flags > (kInherited | kFinal)) {
+                              reader.fail();
+                            }
+                            call.inherited = (flags & kInherited) != 0;
+                            call.final = (flags & kFinal) != 0;
+                          }
+                        });
+}
+
+void encode_metrics(std::span<const MetricRow> rows, std::vector<std::uint8_t>& out) {
+  ByteWriter writer(out);
+  write_differences(writer, rows, &MetricRow::thread);
+  write_differences(writer, rows, &MetricRow::node);
+  write_numbers(writer, rows, &MetricRow::metric);
+  write_numbers(writer, rows, &MetricRow::value);
+}
+
+Status decode_metrics(std::span<const std::uint8_t> payload, std::uint32_t records,
+                      std::vector<MetricRow>& out) {
+  return append_records(payload, records, kMetricColumns, out,
+                        [](ByteReader& reader, std::span<MetricRow> rows) {
+                          read_differences(reader, rows, &MetricRow::thread);
+                          read_differences(reader, rows, &MetricRow::node);
+                          read_numbers(reader, rows, &MetricRow::metric);
+                          read_numbers(reader, rows, &MetricRow::value);
+                        });
 }
 
 }  // namespace spyglass::format

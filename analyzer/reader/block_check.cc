@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "format/block.h"
+#include "format/event_codec.h"
 #include "format/metadata_codec.h"
 #include "format/span_codec.h"
 #include "format/table_codec.h"
@@ -71,6 +72,12 @@ Status check_records(const format::BlockHeader& header, Raw raw) {
       return check_one(format::decode_end(raw));
     case BlockKind::kIndex:
       return check_table(raw, count, format::decode_index);
+    case BlockKind::kObjects:
+      return check_list(format::decode_objects(raw), count);
+    case BlockKind::kMetrics:
+      return check_table(raw, count, format::decode_metrics);
+    case BlockKind::kEvents:
+      return check_table(raw, count, format::decode_events);
   }
   return Unit{};
 }

@@ -10,6 +10,7 @@
 
 #include "format/block.h"
 #include "format/compression.h"
+#include "format/event_codec.h"
 #include "format/metadata_codec.h"
 #include "format/span_codec.h"
 #include "format/table_codec.h"
@@ -68,7 +69,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* input, std::size_t siz
   if (size < 3) return 0;
   const std::uint32_t records = input[1] | static_cast<std::uint32_t>(input[2]) << 8U;
   const ByteSpan payload(input + 3, size - 3);
-  switch (input[0] % 15) {
+  switch (input[0] % 18) {
     case 0:
       message_round_trip(payload, decode_session, encode_session);
       break;
@@ -111,8 +112,17 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* input, std::size_t siz
     case 13:
       decompress_anything(payload, records, Codec::kLz4);
       break;
-    default:
+    case 14:
       decompress_anything(payload, records, Codec::kZstd);
+      break;
+    case 15:
+      message_round_trip(payload, decode_objects, encode_objects);
+      break;
+    case 16:
+      round_trip<MetricRow>(payload, records, decode_metrics, encode_metrics);
+      break;
+    default:
+      round_trip<EventRecord>(payload, records, decode_events, encode_events);
       break;
   }
   return 0;

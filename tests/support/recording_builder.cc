@@ -4,6 +4,7 @@
 #include "format/block.h"
 #include "format/bytes.h"
 #include "format/compression.h"
+#include "format/event_codec.h"
 #include "format/metadata_codec.h"
 #include "format/span_codec.h"
 #include "format/table_codec.h"
@@ -67,6 +68,25 @@ RecordingBuilder& RecordingBuilder::counters(const std::vector<format::CounterRo
                                              std::uint64_t first_ticks, std::uint64_t last_ticks) {
   return block(BlockKind::kCounters, encoded(format::encode_counters, rows), size32(rows), 0,
                first_ticks, last_ticks);
+}
+RecordingBuilder& RecordingBuilder::objects(const std::vector<format::ObjectInfo>& records) {
+  return block(BlockKind::kObjects, encoded(format::encode_objects, records), size32(records));
+}
+RecordingBuilder& RecordingBuilder::metrics(const std::vector<format::MetricRow>& rows,
+                                            std::uint64_t first_ticks, std::uint64_t last_ticks) {
+  return block(BlockKind::kMetrics, encoded(format::encode_metrics, rows), size32(rows), 0,
+               first_ticks, last_ticks);
+}
+RecordingBuilder& RecordingBuilder::events(std::uint32_t thread,
+                                           const std::vector<format::EventRecord>& events) {
+  std::uint64_t first = ~std::uint64_t{0};
+  std::uint64_t last = 0;
+  for (const format::EventRecord& event : events) {
+    first = std::min(first, event.start_ticks);
+    last = std::max(last, event.start_ticks + event.duration_ticks);
+  }
+  return block(BlockKind::kEvents, encoded(format::encode_events, events), size32(events), thread,
+               first, last);
 }
 RecordingBuilder& RecordingBuilder::spans(std::uint32_t thread,
                                           const std::vector<format::SpanRecord>& spans) {

@@ -31,6 +31,10 @@ class RecordingBuilder {
   RecordingBuilder& open_calls(const std::vector<format::OpenCall>& calls);
   RecordingBuilder& losses(const std::vector<format::LossRecord>& records);
   RecordingBuilder& symbols(const std::vector<format::SymbolRecord>& records);
+  RecordingBuilder& objects(const std::vector<format::ObjectInfo>& records);
+  RecordingBuilder& metrics(const std::vector<format::MetricRow>& rows, std::uint64_t first_ticks,
+                            std::uint64_t last_ticks);
+  RecordingBuilder& events(std::uint32_t thread, const std::vector<format::EventRecord>& events);
   RecordingBuilder& end(const format::EndInfo& end);
   // Any block, for instance of a kind that does not exist.
   RecordingBuilder& block(format::BlockKind kind, const std::vector<std::uint8_t>& raw,

@@ -16,6 +16,7 @@
 #include "format/block.h"
 #include "format/bytes.h"
 #include "format/metadata_fields.h"
+#include "format/record_names.h"
 #include "format/span_codec.h"
 #include "format/table_codec.h"
 
@@ -58,7 +59,7 @@ std::vector<std::vector<std::string>> table_after(const std::string& document,
 TEST_CASE("format.md: kinds and codecs are those of the code") {
   const std::string document = read_document();
   const auto kinds = table_after(document, "## 5.");
-  CHECK(kinds.size() == static_cast<std::size_t>(BlockKind::kIndex));
+  CHECK(kinds.size() == static_cast<std::size_t>(BlockKind::kEvents));
   for (std::size_t i = 0; i < kinds.size(); ++i) {
     CHECK(kinds[i].at(0) == std::to_string(i + 1));
     CHECK(kinds[i].at(1) == kind_name(static_cast<BlockKind>(i + 1)));
@@ -70,6 +71,31 @@ TEST_CASE("format.md: kinds and codecs are those of the code") {
     CHECK(codecs[i].at(1) == codec_name(static_cast<Codec>(i)));
   }
   CHECK(codec_name(static_cast<Codec>(codecs.size())) == "unknown");
+}
+
+// Rows number, name of the first table after `heading` against a name for each number.
+template <typename Number>
+void check_names(const std::string& heading, std::size_t first,
+                 std::string_view (*name)(Number number)) {
+  const auto rows = table_after(read_document(), heading);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    CHECK(rows[i].at(0) == std::to_string(first + i));
+    CHECK(rows[i].at(1) == name(static_cast<Number>(first + i)));
+  }
+  CHECK(name(static_cast<Number>(first + rows.size())) == "unknown");
+}
+
+TEST_CASE("format.md: metrics, kinds of events and of objects are those of the code") {
+  check_names("**metrics**", 1, metric_name);
+  check_names("**events**", 1, event_kind_name);
+  const auto object = table_after(read_document(), "**Object**");
+  std::string kinds;
+  for (std::uint32_t i = 0; object_kind_name(static_cast<ObjectKind>(i)) != "unknown" || i == 0;
+       ++i) {
+    kinds += (i == 0 ? "" : ", ") + std::to_string(i) + " " +
+             std::string(object_kind_name(static_cast<ObjectKind>(i)));
+  }
+  CHECK(object.at(1).at(2) == "enum: " + kinds);
 }
 
 struct Field {
@@ -141,6 +167,7 @@ TEST_CASE("format.md: messages have the fields of the code") {
   check_message<ProcessRecord>(document, "Process");
   check_message<ThreadRecord>(document, "Thread");
   check_message<ModuleInfo>(document, "Module");
+  check_message<ObjectInfo>(document, "Object");
   check_message<LossRecord>(document, "Loss");
   check_message<SymbolRecord>(document, "Symbol");
   check_message<FrameInfo>(document, "Frame");

@@ -41,6 +41,9 @@ SessionInfo some_session() {
   session.max_depth = 7;
   session.max_overhead_percent = 2.5;
   session.cpu_clock = "exact";
+  session.sampler = "timer";
+  session.sampler_reason = "perf_event_open: not permitted";
+  session.sample_interval_ns = 1'000'000;
   return session;
 }
 
@@ -89,10 +92,16 @@ TEST_CASE("metadata codec: lists of records") {
                                            .birth_ticks = 1,
                                            .exit_ticks = 2,
                                            .cpu_ns = 3,
+                                           .runnable_ns = 4,
                                            .cpu_accuracy = CpuAccuracy::kApproximate}},
                 encode_threads, decode_threads);
   check_message(std::vector<ModuleInfo>{{.id = 1, .path = "/bin/a", .build_id = {0, 255, 7}}, {}},
                 encode_modules, decode_modules);
+  check_message(
+      std::vector<ObjectInfo>{
+          {.id = 1, .kind = ObjectKind::kSocket, .name = "127.0.0.1:80", .site = 7},
+          {.id = ~0U, .kind = ObjectKind::kUnknown, .name = ""}},
+      encode_objects, decode_objects);
   check_message(std::vector<LossRecord>{{.kind = LossKind::kSymbols,
                                          .count = ~std::uint64_t{0},
                                          .thread = 3,
@@ -154,6 +163,7 @@ TEST_CASE("metadata codec: random bytes never crash a decoder") {
     (void)decode_threads(bytes).has_value();
     (void)decode_modules(bytes).has_value();
     (void)decode_losses(bytes).has_value();
+    (void)decode_objects(bytes).has_value();
     (void)decode_symbols(bytes).has_value();
   }
 }

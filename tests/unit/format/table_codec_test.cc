@@ -18,6 +18,7 @@ bool same(const NodeRecord& a, const NodeRecord& b) {
   return a.id == b.id && a.parent == b.parent && a.site == b.site;
 }
 bool same(const CounterRow& a, const CounterRow& b) { return a == b; }
+bool same(const MetricRow& a, const MetricRow& b) { return a == b; }
 bool same(const OpenCall& a, const OpenCall& b) {
   return a.thread == b.thread && a.node == b.node && a.start_ticks == b.start_ticks &&
          a.ticks == b.ticks && a.inherited == b.inherited && a.final == b.final;
@@ -101,6 +102,17 @@ TEST_CASE("table codec: open calls") {
       encode_open_calls, decode_open_calls);
 }
 
+TEST_CASE("table codec: metrics") {
+  check_table<MetricRow>({{.thread = 1, .node = 2, .metric = Metric::kSamples, .value = 70},
+                          {.thread = 1, .node = 2, .metric = Metric::kHolds, .value = 0},
+                          {.thread = UINT32_MAX,
+                           .node = UINT32_MAX,
+                           .metric = static_cast<Metric>(UINT32_MAX),
+                           .value = kMax},
+                          {.thread = 0, .node = 0}},
+                         encode_metrics, decode_metrics);
+}
+
 TEST_CASE("table codec: a bucket past the histogram is refused") {
   const std::vector<CounterRow> rows = {
       {.thread = 1, .node = 2, .buckets = {{kHistogramBuckets, 1}}}};
@@ -122,6 +134,7 @@ TEST_CASE("table codec: random bytes never crash a decoder") {
     std::vector<NodeRecord> nodes;
     std::vector<CounterRow> rows;
     std::vector<OpenCall> calls;
+    std::vector<MetricRow> metrics;
     const std::size_t expected_sites = decode_sites(bytes, count, sites) ? count : 0;
     CHECK(sites.size() == expected_sites);
     const std::size_t expected_nodes = decode_nodes(bytes, count, nodes) ? count : 0;
@@ -130,6 +143,8 @@ TEST_CASE("table codec: random bytes never crash a decoder") {
     CHECK(rows.size() == expected_rows);
     const std::size_t expected_calls = decode_open_calls(bytes, count, calls) ? count : 0;
     CHECK(calls.size() == expected_calls);
+    const std::size_t expected_metrics = decode_metrics(bytes, count, metrics) ? count : 0;
+    CHECK(metrics.size() == expected_metrics);
   }
 }
 
