@@ -17,9 +17,10 @@ constexpr std::uint64_t kShortestIntervalNs = 1'000'000;
 
 // Options whose value is the next argument.
 constexpr std::string_view kWithValue[] = {
-    "-o",         "--output",    "--trace",   "--on-full",   "--ring-size",    "--tree-size",
-    "--interval", "--include",   "--exclude", "--max-depth", "--max-overhead", "--follow",
-    "--serve-fd", "--serve-name"};
+    "-o",          "--output",     "--trace",        "--on-full",  "--ring-size",
+    "--tree-size", "--operations", "--max-stack",    "--interval", "--include",
+    "--exclude",   "--max-depth",  "--max-overhead", "--follow",   "--serve-fd",
+    "--serve-name"};
 
 // Where PROGRAM stands: the first argument that is no option. Everything from there on is its own.
 int find_program(int argc, char** argv) {
@@ -96,6 +97,13 @@ void add_choice_options(CLI::App& app, collector::CollectorOptions& session) {
   app.add_option("--max-depth", session.max_depth, "Don't record calls nested deeper")
       ->envname("SPYGLASS_MAX_DEPTH")
       ->type_name("N");
+  add_parsed(
+      app, "--operations", "SPYGLASS_OPERATIONS", session.operations, collector::parse_operations,
+      "Record waits, input and output, locks, exceptions (default all)", "all|none|CLASS,...");
+  app.add_option("--max-stack", session.max_stack_frames, "Follow stacks no further (default 512)")
+      ->envname("SPYGLASS_MAX_STACK")
+      ->type_name("FRAMES")
+      ->check(CLI::Range(1, 100000));
   app.add_option("--max-overhead", session.max_overhead_percent,
                  "Time only a sample of the calls of hot short functions when hooks cost more")
       ->envname("SPYGLASS_MAX_OVERHEAD")

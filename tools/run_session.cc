@@ -55,6 +55,8 @@ format::RecordingOptions recording_options(const collector::CollectorOptions& se
                                      : collector::ticks_of_ns(session.span_threshold_ns, rate);
   options.on_full = session.on_full;
   options.max_depth = session.max_depth;
+  options.operations = session.operations;
+  options.max_stack_frames = session.max_stack_frames;
   options.filters_active = session.include.empty() && session.exclude.empty() ? 0 : 1;
   options.approximate_cpu = session.approximate_cpu ? 1 : 0;
   options.clock_interval_ticks = collector::ticks_of_ns(kThreadClockIntervalNs, rate);

@@ -108,8 +108,7 @@ Result<Arena> Arena::create(const ArenaSizes& sizes, const format::RecordingOpti
   }
 }
 
-Result<Arena> Arena::create_once(const ArenaSizes& sizes,
-                                 const format::RecordingOptions& options) {
+Result<Arena> Arena::create_once(const ArenaSizes& sizes, const format::RecordingOptions& options) {
   const ArenaGeometry geometry = arena_geometry(sizes);
   UniqueFd fd(::memfd_create("spyglass", MFD_CLOEXEC | MFD_ALLOW_SEALING));
   if (!fd) {

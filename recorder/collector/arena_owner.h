@@ -86,6 +86,8 @@ class Arena {
   void wait_doorbell(std::uint32_t seen, std::uint64_t timeout_ns) const;
 
  private:
+  static Result<Arena> create_once(const ArenaSizes& sizes,
+                                   const format::RecordingOptions& options);
   Arena(UniqueFd fd, std::byte* base, const format::ArenaGeometry& geometry);
   std::byte* slot(std::uint32_t lane) const;
   void push_free(format::FreeStack& stack, std::uint32_t index, std::uint32_t& next) const;

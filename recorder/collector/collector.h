@@ -93,6 +93,7 @@ class Collector {
   Recording recording_;
   NameFilter filter_;
   ModuleTable modules_;
+  ObjectTable objects_;
   LaneNodes nodes_;
   LaneDrain drain_;
   OverheadBudget budget_;

@@ -7,10 +7,13 @@
 #include <vector>
 
 #include "format/arena.h"
+#include "format/operation.h"
 
 namespace spyglass::collector {
 
 inline constexpr std::uint64_t kSpansOff = ~std::uint64_t{0};  // span threshold: no spans at all
+
+inline constexpr std::uint32_t kAllOperations = (1U << format::kOperationClasses) - 1;
 
 // When the session ends: with the last process of the tree, or with the program that was started.
 enum class Follow { kTree, kMain };
@@ -26,6 +29,8 @@ struct CollectorOptions {
   std::vector<std::string> include;
   std::vector<std::string> exclude;
   std::uint32_t max_depth = 0;
+  std::uint32_t operations = kAllOperations;  // bit (1 << format::OperationClass)
+  std::uint32_t max_stack_frames = 512;
   double max_overhead_percent = 0;
   Follow follow = Follow::kTree;
   bool strict = false;

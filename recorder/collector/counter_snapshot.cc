@@ -41,6 +41,7 @@ bool CounterSnapshot::is_active(LaneView& view) const {
   LaneActivity now;
   now.top = peek(arena_.lane(view.index).top);
   now.newest_node = peek(arena_.lane(view.index).newest_node);
+  now.ring_head = peek(arena_.lane(view.index).ring_head);
   if (stack.top != nullptr) {
     // Every call from here would have used the entry above and left its start in it.
     now.innermost_start = peek(stack.top->start_ticks);
@@ -61,6 +62,26 @@ bool CounterSnapshot::read_extension(const LaneView& view, CountedNode& counted,
   row.fold_in_ticks = advance(counted.extension[2], peek(extension->fold_in_ticks));
   row.fold_out_ticks = advance(counted.extension[3], peek(extension->fold_out_ticks));
   return (row.untimed_calls | row.fold_in_calls | row.fold_in_ticks | row.fold_out_ticks) != 0;
+}
+
+// What the node counted besides calls goes to the recording row by row.
+void CounterSnapshot::read_metrics(LaneView& view, CountedNode& counted) const {
+  const Node* node = arena_.node(view.index, counted.cell);
+  const auto add = [&](format::Metric metric, std::uint64_t value) {
+    if (value != 0) {
+      recording_.add(format::MetricRow{view.thread.id, counted.node, metric, value});
+    }
+  };
+  const std::uint32_t samples = peek(node->samples);
+  add(format::Metric::kSamples, samples - std::exchange(counted.samples, samples));
+  const auto* extension = reinterpret_cast<const format::NodeExtension*>(
+      arena_.cell(view.index, peek(node->extension), 1));
+  if (extension != nullptr) {
+    add(format::Metric::kBytes, advance(counted.metrics[0], peek(extension->bytes)));
+    add(format::Metric::kErrors, advance(counted.metrics[1], peek(extension->errors)));
+    add(format::Metric::kHoldTicks, advance(counted.metrics[2], peek(extension->hold_ticks)));
+    add(format::Metric::kHolds, advance(counted.metrics[3], peek(extension->holds)));
+  }
 }
 
 void CounterSnapshot::read_buckets(LaneView& view, CountedNode& counted, const Node& node,
@@ -130,6 +151,7 @@ void CounterSnapshot::take_counters(LaneView& view) {
   pending_ = peek(arena_.lane(view.index).pending_duration);
   for (CountedNode& counted : view.counted) {
     CounterRow row;
+    read_metrics(view, counted);
     if (read_node(view, counted, row)) {
       budget_.note(counted, row);
       recording_.add(std::move(row));

@@ -41,6 +41,7 @@ class CounterSnapshot {
   bool read_node(LaneView& view, CountedNode& counted, format::CounterRow& row) const;
   bool read_extension(const LaneView& view, CountedNode& counted, std::uint32_t cell,
                       format::CounterRow& row) const;
+  void read_metrics(LaneView& view, CountedNode& counted) const;
   void read_buckets(LaneView& view, CountedNode& counted, const format::Node& node,
                     format::CounterRow& row) const;
 

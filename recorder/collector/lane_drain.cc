@@ -2,7 +2,10 @@
 #include "recorder/collector/lane_drain.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
+#include <cstring>
+#include <utility>
 
 #include "recorder/collector/clock_calibration.h"
 #include "recorder/collector/recording.h"
@@ -14,6 +17,7 @@ using format::RingKind;
 
 constexpr std::uint64_t kBatch = 4096;  // records between two looks at the owner
 constexpr std::size_t kSpansPerBlock = 1U << 15U;
+constexpr std::size_t kEventsPerBlock = 1U << 13U;
 constexpr std::uint64_t kClockSlackTicks = 1U << 24U;  // processors' counters may differ a little
 constexpr std::uint64_t kNodeAndDuration = (std::uint64_t{1} << format::kRingKindShift) - 1;
 
@@ -43,8 +47,7 @@ void LaneDrain::add_span(LaneView& view, std::uint32_t cell, std::uint64_t start
                          std::uint64_t duration_ticks) {
   const std::uint32_t node = nodes_.find(view, cell);
   const std::uint64_t end_ticks = start_ticks + duration_ticks;
-  if (node == 0 || end_ticks < start_ticks || end_ticks > latest_ticks_ ||
-      start_ticks + kClockSlackTicks < session_start_ticks_) {
+  if (node == 0 || !makes_sense(start_ticks, end_ticks)) {
     view.damaged += 1;
     return;
   }
@@ -54,35 +57,98 @@ void LaneDrain::add_span(LaneView& view, std::uint32_t cell, std::uint64_t start
   view.spans.push_back({start_ticks, duration_ticks, node});
 }
 
+// The node that an event names in another lane, if a thread of the same process still owns it.
+void LaneDrain::find_other(std::uint64_t word, format::EventRecord& event) {
+  const auto lane = static_cast<std::uint32_t>(word >> 32U);
+  LaneView* view = views_ != nullptr && lane < views_->size() ? (*views_)[lane].get() : nullptr;
+  if (view != nullptr) {
+    event.other_node = nodes_.find(*view, static_cast<std::uint32_t>(word));
+    event.other_thread = view->thread.id;
+  }
+}
+
+bool LaneDrain::makes_sense(std::uint64_t start_ticks, std::uint64_t end_ticks) const {
+  return end_ticks >= start_ticks && end_ticks <= latest_ticks_ &&
+         start_ticks + kClockSlackTicks >= session_start_ticks_;
+}
+
+void LaneDrain::add_event(LaneView& view, std::uint64_t start_ticks, std::uint64_t head,
+                          std::span<const std::uint64_t> words) {
+  format::EventRecord event;
+  event.kind = static_cast<format::EventKind>(head & 0xffU);
+  event.node = nodes_.find(view, cell_of(head));
+  event.start_ticks = start_ticks;
+  event.duration_ticks = words.empty() ? 0 : words[0];
+  if (event.node == 0 || !makes_sense(start_ticks, start_ticks + event.duration_ticks)) {
+    view.damaged += 1;
+    return;
+  }
+  if (words.size() > 1 && words[1] != 0) {
+    find_other(words[1], event);
+  }
+  event.value = words.size() > 2 ? words[2] : 0;
+  for (std::size_t i = format::kEventTextAt; i < words.size(); ++i) {
+    for (unsigned byte = 0; byte < 8; ++byte) {
+      event.text.push_back(static_cast<char>(words[i] >> (8 * byte)));
+    }
+  }
+  event.text.resize(::strnlen(event.text.data(), event.text.size()));
+  view.events.push_back(std::move(event));
+}
+
+std::uint64_t LaneDrain::Ring::word0(std::uint64_t position) const {
+  return load(records[2 * (position & mask)]);
+}
+
+std::uint64_t LaneDrain::Ring::word1(std::uint64_t position) const {
+  return load(records[2 * (position & mask) + 1]) ^ lap_bit(position, shift);
+}
+
+// Fills `words` from the records after `position` as long as they are continuations; how many.
+std::size_t LaneDrain::read_continuations(const Ring& ring, std::uint64_t position,
+                                          std::uint64_t end, std::span<std::uint64_t> words) const {
+  std::size_t count = 0;
+  while (count < words.size() && ++position < end) {
+    const std::uint64_t word1 = ring.word1(position);
+    if ((word1 & format::kRingLapBit) != 0 || kind_of(word1) != RingKind::kContinuation) {
+      break;
+    }
+    words[count++] = ring.word0(position);
+  }
+  return count;
+}
+
 // Takes positions [first, end); the record of a position is at `position & mask`. Returns the first
 // position that is not dealt with: `end`, or one that is not yet written.
 std::uint64_t LaneDrain::take(LaneView& view, const std::uint64_t* records, std::uint64_t mask,
                               std::uint64_t first, std::uint64_t end, bool final) {
-  const auto shift = static_cast<unsigned>(std::countr_zero(arena_.geometry().ring_records));
-  const auto word1_at = [&](std::uint64_t position) {
-    return load(records[2 * (position & mask) + 1]) ^ lap_bit(position, shift);
-  };
-  const auto word0_at = [&](std::uint64_t position) {
-    return load(records[2 * (position & mask)]);
-  };
+  const Ring ring = {records, mask,
+                     static_cast<unsigned>(std::countr_zero(arena_.geometry().ring_records))};
+  std::array<std::uint64_t, 256> words;
   for (std::uint64_t position = first; position != end; ++position) {
-    const std::uint64_t word1 = word1_at(position);
+    const std::uint64_t word1 = ring.word1(position);
     if (word1 <= kNodeAndDuration && word1 != 0) {  // written in this lap, kSpan
-      add_span(view, cell_of(word1), word0_at(position), word1 & format::kRingDurationMask);
+      add_span(view, cell_of(word1), ring.word0(position), word1 & format::kRingDurationMask);
       continue;
     }
     const bool written = (word1 & format::kRingLapBit) == 0 && word1 != 0;
     if (!written && !final) {
       return position;
     }
-    if (written && kind_of(word1) == RingKind::kLongSpan) {
-      if (position + 1 == end && !final) {
-        return position;  // with its second half in the next batch
+    const RingKind kind = kind_of(word1);
+    if (written && (kind == RingKind::kLongSpan || kind == RingKind::kEvent)) {
+      const std::uint64_t more =
+          kind == RingKind::kLongSpan ? 1 : word1 >> format::kEventContinuationsShift & 0xffU;
+      if (position + more >= end && !final) {
+        return position;  // with all its records in the next batch
       }
-      const std::uint64_t next1 = position + 1 == end ? 0 : word1_at(position + 1);
-      if ((next1 & format::kRingLapBit) == 0 && kind_of(next1) == RingKind::kContinuation) {
-        add_span(view, cell_of(word1), word0_at(position), word0_at(position + 1));
-        ++position;
+      if (read_continuations(ring, position, end, std::span(words).first(more)) == more) {
+        if (kind == RingKind::kLongSpan) {
+          add_span(view, cell_of(word1), ring.word0(position), words[0]);
+        } else {
+          add_event(view, ring.word0(position), word1, std::span(words).first(more));
+        }
+        position += more;
         continue;
       }
     }
@@ -166,7 +232,7 @@ std::uint64_t LaneDrain::drain(LaneView& view, bool final) {
     publish_tail(view);
   }
   waiting_spans_ += view.spans.size() - spans_before;
-  if (view.spans.size() >= kSpansPerBlock) {
+  if (view.spans.size() >= kSpansPerBlock || view.events.size() >= kEventsPerBlock) {
     write_spans(view);
   }
   return view.tail - begin;
@@ -176,6 +242,8 @@ void LaneDrain::write_spans(LaneView& view) {
   waiting_spans_ -= view.spans.size();
   recording_.write_spans(view.thread.id, view.spans, view.spans_sorted,
                          busy_ ? format::Codec::kLz4 : format::Codec::kZstd);
+  recording_.write_events(view.thread.id, view.events);
+  view.events.clear();
   if (view.spans.capacity() > 1024 && view.spans.size() < view.spans.capacity() / 8) {
     view.spans = {};
   }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// lane_drain.h - span records from a lane's ring to the recording.
+// lane_drain.h - spans and events from a lane's ring to the recording.
 //
 // Guarantees: each committed record is taken exactly once, or counted (overwritten, damaged). A
 // record that was reserved but never written is waited for while its thread lives and skipped when
@@ -10,6 +10,9 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
 
 #include "recorder/collector/arena_owner.h"
 #include "recorder/collector/lane_nodes.h"
@@ -26,7 +29,9 @@ class LaneDrain {
 
   // Takes what the ring holds; `final`: the owner is dead. Returns how many positions were passed.
   std::uint64_t drain(LaneView& view, bool final);
-  // Hands the gathered spans to the recording.
+  // Lanes by index, where an event may name a node of another thread; outlives this.
+  void know_lanes(const std::vector<std::unique_ptr<LaneView>>& views) { views_ = &views; }
+  // Hands the gathered spans and events to the recording.
   void write_spans(LaneView& view);
   // Spans that wait in all lanes.
   std::uint64_t waiting_spans() const { return waiting_spans_; }
@@ -34,14 +39,28 @@ class LaneDrain {
  private:
   std::uint64_t take(LaneView& view, const std::uint64_t* records, std::uint64_t mask,
                      std::uint64_t first, std::uint64_t end, bool final);
+  struct Ring {
+    const std::uint64_t* records;
+    std::uint64_t mask;
+    unsigned shift;
+    std::uint64_t word0(std::uint64_t position) const;
+    std::uint64_t word1(std::uint64_t position) const;  // lap parity removed
+  };
+  std::size_t read_continuations(const Ring& ring, std::uint64_t position, std::uint64_t end,
+                                 std::span<std::uint64_t> words) const;
   void mend(const LaneView& view, std::uint64_t position);
   std::uint64_t take_overwritable(LaneView& view, std::uint64_t head, bool final);
   void add_span(LaneView& view, std::uint32_t cell, std::uint64_t start_ticks,
                 std::uint64_t duration_ticks);
+  void add_event(LaneView& view, std::uint64_t start_ticks, std::uint64_t head,
+                 std::span<const std::uint64_t> words);
+  void find_other(std::uint64_t word, format::EventRecord& event);
+  bool makes_sense(std::uint64_t start_ticks, std::uint64_t end_ticks) const;
   void publish_tail(LaneView& view);
 
   const Arena& arena_;
   LaneNodes& nodes_;
+  const std::vector<std::unique_ptr<LaneView>>* views_ = nullptr;
   Recording& recording_;
   format::OnFull on_full_;
   std::uint64_t session_start_ticks_;

@@ -13,6 +13,23 @@ bool LaneNodes::has_own_id(const Node& node) const {
   return (peek(node.mode) & format::kNodeExcluded) == 0;
 }
 
+std::uint32_t LaneNodes::site_of(const LaneView& view, const Node& node, std::uint64_t address) {
+  const std::uint64_t rest = address & ~format::kTagMask;
+  if ((address & format::kObjectTag) != 0) {
+    const auto reference = static_cast<std::uint32_t>(rest);
+    return nodes_.site(0, format::kObjectSite | objects_.find(reference, view.process->executable));
+  }
+  if ((address & format::kOperationTag) != 0) {
+    return nodes_.site(0, format::kOperationSite | (rest & 0xffffU));
+  }
+  if ((address & format::kTruncatedTag) != 0) {
+    return nodes_.site(0, format::kTruncatedSiteOffset);
+  }
+  const ModuleTable::Module module = modules_.find(peek(node.module), view.process->executable);
+  const std::uint64_t pc = (address & format::kPcTag) != 0 ? format::kPcSite : 0;
+  return nodes_.site(module.id, ((rest - module.bias) & ~format::kPcSite) | pc);
+}
+
 std::uint32_t LaneNodes::identify(LaneView& view, const Node& node, std::uint32_t parent) {
   const std::uint32_t mode = peek(node.mode);
   if ((mode & format::kNodeExcluded) != 0) {
@@ -21,9 +38,7 @@ std::uint32_t LaneNodes::identify(LaneView& view, const Node& node, std::uint32_
   if ((mode & format::kNodeOverflow) != 0) {
     return nodes_.node(parent, nodes_.site(0, format::kOverflowSiteOffset));
   }
-  const std::uint64_t address = peek(node.address) & ~format::kRetiredBit;
-  const ModuleTable::Module module = modules_.find(peek(node.module), view.process->executable);
-  return nodes_.node(parent, nodes_.site(module.id, address - module.bias));
+  return nodes_.node(parent, site_of(view, node, peek(node.address) & format::kAddressMask));
 }
 
 std::uint32_t LaneNodes::resolve(LaneView& view, std::uint32_t cell) {

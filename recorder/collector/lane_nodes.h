@@ -15,13 +15,14 @@
 #include "recorder/collector/arena_owner.h"
 #include "recorder/collector/lane_view.h"
 #include "recorder/collector/module_table.h"
+#include "recorder/collector/object_table.h"
 
 namespace spyglass::collector {
 
 class LaneNodes {
  public:
-  LaneNodes(const Arena& arena, NodeInterner& nodes, ModuleTable& modules)
-      : arena_(arena), nodes_(nodes), modules_(modules) {}
+  LaneNodes(const Arena& arena, NodeInterner& nodes, ModuleTable& modules, ObjectTable& objects)
+      : arena_(arena), nodes_(nodes), modules_(modules), objects_(objects) {}
 
   // Id of the node at `cell`; 0: there can be none.
   std::uint32_t find(LaneView& view, std::uint32_t cell) {
@@ -35,11 +36,13 @@ class LaneNodes {
  private:
   std::uint32_t resolve(LaneView& view, std::uint32_t cell);
   std::uint32_t identify(LaneView& view, const format::Node& node, std::uint32_t parent);
+  std::uint32_t site_of(const LaneView& view, const format::Node& node, std::uint64_t address);
   bool has_own_id(const format::Node& node) const;
 
   const Arena& arena_;
   NodeInterner& nodes_;
   ModuleTable& modules_;
+  ObjectTable& objects_;
   std::vector<std::uint32_t> path_;
   std::vector<std::uint32_t> fresh_;
 };

@@ -43,6 +43,7 @@ LaneTable::LaneTable(const Arena& arena, ProcessTable& processes, LaneNodes& nod
       recording_(recording),
       ns_per_tick_q60_(peek(arena.header().options.ns_per_tick_q60)) {
   views_.resize(arena.geometry().lane_count);
+  drain_.know_lanes(views_);
 }
 
 void LaneTable::take_in(std::uint32_t index) {
@@ -186,6 +187,9 @@ void LaneTable::count_losses(const LaneView& view) {
   losses.set(LossKind::kOrphanExits, thread, "exit without call", peek(lane.orphan_exits));
   losses.set(LossKind::kFoldedCalls, thread, "tree full", peek(lane.folded_calls));
   losses.set(LossKind::kClockClamps, thread, "clock went back", peek(lane.clock_clamps));
+  losses.set(LossKind::kEvents, thread, "ring full", peek(lane.events_dropped));
+  losses.set(LossKind::kTruncatedStacks, thread, "not followed to the end",
+             peek(lane.stacks_truncated));
   losses.set(LossKind::kUnfilteredNodes, thread, "no filter verdict", peek(lane.filter_timeouts));
 }
 

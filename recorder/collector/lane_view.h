@@ -22,6 +22,8 @@ struct CountedNode {
   std::uint64_t wall_ticks = 0;
   std::uint64_t off_cpu_ticks = 0;
   std::array<std::uint64_t, 4> extension = {};  // untimed, fold_in calls and ticks, fold_out
+  std::uint32_t samples = 0;
+  std::array<std::uint64_t, 4> metrics = {};  // bytes, errors, hold ticks, holds
   std::uint64_t histogram_debt = 0;  // calls handed on whose histogram count was not there yet
   std::array<std::uint32_t, format::kHistogramGroups> groups =
       {};  // place in LaneView::buckets + 1
@@ -35,6 +37,7 @@ struct LaneActivity {
   std::uint64_t innermost_start = 0;
   std::uint64_t last_popped_start = 0;
   std::uint32_t newest_node = 0;
+  std::uint64_t ring_head = 0;  // samples and events move it
   bool operator==(const LaneActivity&) const = default;
 };
 
@@ -50,6 +53,7 @@ struct LaneView {
   std::uint64_t overwritten = 0;  // records, OnFull::kDropOldest
   std::uint64_t damaged = 0;      // records that made no sense
   std::vector<format::SpanRecord> spans;
+  std::vector<format::EventRecord> events;
   std::uint64_t last_end_ticks = 0;
   bool spans_sorted = true;
 

@@ -60,6 +60,17 @@ std::uint32_t NodeInterner::site(std::uint32_t module, std::uint64_t offset) {
   return place->second;
 }
 
+std::uint32_t NodeInterner::object(const format::ObjectInfo& info, std::uint64_t one_of_many) {
+  const auto [place, added] =
+      object_ids_.try_emplace({info.kind, info.name, info.site, one_of_many},
+                              static_cast<std::uint32_t>(objects_.size() + 1));
+  if (added) {
+    objects_.push_back(info);
+    objects_.back().id = place->second;
+  }
+  return place->second;
+}
+
 std::uint32_t NodeInterner::node(std::uint32_t parent, std::uint32_t site) {
   const std::uint64_t key = std::uint64_t{parent} << 32U | site;
   const auto [place, added] =
@@ -76,6 +87,8 @@ bool NodeInterner::write_new(SgzWriter& writer) {
                     format::encode_modules) &&
          write_rest(writer, BlockKind::kSites, sites_, kRecordsPerBlock, sites_written_, raw_,
                     format::encode_sites) &&
+         write_rest(writer, BlockKind::kObjects, objects_, kModulesPerBlock, objects_written_, raw_,
+                    format::encode_objects) &&
          write_rest(writer, BlockKind::kNodes, nodes_, kRecordsPerBlock, nodes_written_, raw_,
                     format::encode_nodes);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "recorder/collector/option_values.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -89,6 +90,25 @@ Result<format::OnFull> parse_on_full(std::string_view text) {
     }
   }
   return unreadable("--on-full value", text, "drop-newest, drop-oldest or block");
+}
+
+Result<std::uint32_t> parse_operations(std::string_view text) {
+  if (text == "all" || text == "none") {
+    return text == "all" ? kAllOperations : 0;
+  }
+  std::uint32_t bits = 0;
+  while (!text.empty()) {
+    const std::string_view name = text.substr(0, text.find(','));
+    const auto* const known = std::find(std::begin(format::kOperationClassNames),
+                                        std::end(format::kOperationClassNames), name);
+    if (known == std::end(format::kOperationClassNames)) {
+      return Error{ErrorKind::kUsage, "bad --operations value '" + std::string(name) +
+                                          "': expected all, none or classes such as lock,read"};
+    }
+    bits |= 1U << static_cast<unsigned>(known - std::begin(format::kOperationClassNames));
+    text.remove_prefix(std::min(text.size(), name.size() + 1));
+  }
+  return bits;
 }
 
 std::string on_full_name(format::OnFull policy) {

@@ -20,6 +20,9 @@ Result<std::uint64_t> parse_span_threshold(std::string_view text);
 // "4096", "256K", "1M", "2GiB" to bytes.
 Result<std::uint64_t> parse_size(std::string_view text);
 Result<format::OnFull> parse_on_full(std::string_view text);
+// "all", "none" or a list of class names ("lock,read,write") to bits of
+// RecordingOptions::operations.
+Result<std::uint32_t> parse_operations(std::string_view text);
 std::string on_full_name(format::OnFull policy);
 
 }  // namespace spyglass::collector

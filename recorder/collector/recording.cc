@@ -3,9 +3,11 @@
 
 #include <algorithm>
 #include <span>
+#include <tuple>
 #include <unordered_map>
 #include <utility>
 
+#include "format/event_codec.h"
 #include "format/metadata_codec.h"
 #include "format/span_codec.h"
 #include "format/table_codec.h"
@@ -16,13 +18,15 @@ namespace {
 using format::BlockKind;
 
 constexpr std::size_t kRowsPerBlock = 4096;
+constexpr std::size_t kMetricsPerBlock = 1U << 15U;
 constexpr std::size_t kOpenCallsPerBlock = 1U << 17U;
 constexpr std::size_t kPeoplePerBlock = 4096;  // threads or processes
 constexpr std::size_t kSymbolsPerBlock = 8192;
 constexpr std::size_t kManyRows = 1U << 17U;
 
-std::uint64_t end_of(const format::SpanRecord& span) {
-  return span.start_ticks + span.duration_ticks;
+template <typename Interval>
+std::uint64_t end_of(const Interval& interval) {
+  return interval.start_ticks + interval.duration_ticks;
 }
 
 void merge_buckets(std::vector<format::BucketCount>& into,
@@ -105,6 +109,32 @@ void Recording::write_spans(std::uint32_t thread, std::vector<format::SpanRecord
   }
 }
 
+void Recording::write_events(std::uint32_t thread, std::vector<format::EventRecord>& events) {
+  if (events.empty()) {
+    return;
+  }
+  std::stable_sort(events.begin(), events.end(),
+                   [](const auto& a, const auto& b) { return end_of(a) < end_of(b); });
+  std::uint64_t first_ticks = ~std::uint64_t{0};
+  for (const format::EventRecord& event : events) {
+    first_ticks = std::min(first_ticks, event.start_ticks);
+  }
+  bool written = write_references();
+  if (written) {
+    raw_.clear();
+    format::encode_events(events, raw_);
+    written = append(BlockKind::kEvents, static_cast<std::uint32_t>(events.size()), first_ticks,
+                     end_of(events.back()), format::Codec::kZstd, thread);
+  }
+  if (!written) {
+    const auto is_sample = [](const auto& e) { return e.kind == format::EventKind::kSample; };
+    const auto samples =
+        static_cast<std::uint64_t>(std::count_if(events.begin(), events.end(), is_sample));
+    losses_.add(format::LossKind::kSamples, thread, writer_.failure(), samples);
+    losses_.add(format::LossKind::kEvents, thread, writer_.failure(), events.size() - samples);
+  }
+}
+
 bool Recording::write_references() {
   if (!nodes_.write_new(writer_)) {
     return false;
@@ -145,6 +175,41 @@ bool Recording::write_rows(std::uint64_t now_ticks) {
   return good;
 }
 
+void Recording::merge_metrics() {
+  const auto key = [](const format::MetricRow& row) {
+    return std::tuple(row.thread, row.node, row.metric);
+  };
+  std::sort(metrics_.begin(), metrics_.end(),
+            [&](const auto& a, const auto& b) { return key(a) < key(b); });
+  std::size_t kept = 0;
+  for (const format::MetricRow& row : metrics_) {
+    if (kept != 0 && key(metrics_[kept - 1]) == key(row)) {
+      metrics_[kept - 1].value += row.value;
+    } else {
+      metrics_[kept++] = row;
+    }
+  }
+  metrics_.resize(kept);
+}
+
+bool Recording::write_metrics(std::uint64_t now_ticks) {
+  merge_metrics();
+  std::size_t written = 0;
+  while (written < metrics_.size()) {
+    const auto rows = std::span(metrics_).subspan(written).first(
+        std::min(kMetricsPerBlock, metrics_.size() - written));
+    raw_.clear();
+    format::encode_metrics(rows, raw_);
+    if (!append(BlockKind::kMetrics, static_cast<std::uint32_t>(rows.size()), snapshot_ticks_,
+                now_ticks)) {
+      break;
+    }
+    written += rows.size();
+  }
+  metrics_.erase(metrics_.begin(), metrics_.begin() + static_cast<std::ptrdiff_t>(written));
+  return metrics_.empty();
+}
+
 bool Recording::write_open_calls(std::uint64_t now_ticks) {
   while (!open_calls_.empty()) {
     const std::size_t count = std::min(open_calls_.size(), kOpenCallsPerBlock);
@@ -178,7 +243,8 @@ void Recording::merge_rows() {
 }
 
 bool Recording::flush(std::uint64_t now_ticks, bool snapshot) {
-  const bool good = write_references() && write_rows(now_ticks) && write_open_calls(now_ticks);
+  const bool good = write_references() && write_rows(now_ticks) && write_metrics(now_ticks) &&
+                    write_open_calls(now_ticks);
   if (good) {
     merged_rows_ = 0;
   } else if (rows_.size() > kManyRows && rows_.size() > 2 * merged_rows_) {

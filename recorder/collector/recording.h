@@ -34,14 +34,18 @@ class Recording {
   void add(const format::ProcessRecord& record) { processes_.push_back(record); }
   void add(const format::ThreadRecord& record) { threads_.push_back(record); }
   void add(format::CounterRow row);
+  void add(const format::MetricRow& row) { metrics_.push_back(row); }
   void add(const format::OpenCall& call) { open_calls_.push_back(call); }
   std::size_t waiting_records() const {
-    return rows_.size() + open_calls_.size() + threads_.size() + processes_.size();
+    return rows_.size() + metrics_.size() + open_calls_.size() + threads_.size() +
+           processes_.size();
   }
 
   // Spans of one thread; sorts them by end time. They are written or counted as lost.
   void write_spans(std::uint32_t thread, std::vector<format::SpanRecord>& spans, bool sorted,
                    format::Codec codec);
+  // Events of one thread; sorts them by end time. They are written or counted as lost.
+  void write_events(std::uint32_t thread, std::vector<format::EventRecord>& events);
   // Everything that waits. Counter rows cover the time since the last flush that was a snapshot.
   bool flush(std::uint64_t now_ticks, bool snapshot);
 
@@ -54,11 +58,13 @@ class Recording {
  private:
   bool write_references();
   bool write_rows(std::uint64_t now_ticks);
+  bool write_metrics(std::uint64_t now_ticks);
   bool write_open_calls(std::uint64_t now_ticks);
   bool append(format::BlockKind kind, std::uint32_t records, std::uint64_t first_ticks,
               std::uint64_t last_ticks, format::Codec codec = format::Codec::kZstd,
               std::uint32_t thread = 0);
   void merge_rows();
+  void merge_metrics();
 
   SgzWriter writer_;
   NodeInterner nodes_;
@@ -66,6 +72,7 @@ class Recording {
   std::vector<format::ProcessRecord> processes_;
   std::vector<format::ThreadRecord> threads_;
   std::vector<format::CounterRow> rows_;
+  std::vector<format::MetricRow> metrics_;
   std::vector<format::OpenCall> open_calls_;
   std::uint64_t snapshot_ticks_ = 0;  // of the last one
   std::size_t merged_rows_ = 0;       // rows_ that are known to be distinct
