@@ -13,10 +13,11 @@ import sys
 OURS = {
     "format": [],
     "symbols": ["format/"],
-    "recorder/runtime": ["format/arena.h", "format/duration_histogram.h"],
+    "recorder/unwind": [],
+    "recorder/runtime": ["recorder/unwind/", "format/arena.h", "format/duration_histogram.h"],
     "cyg_hooks": ["recorder/runtime/", "format/arena.h"],
     "preload": ["recorder/runtime/", "format/arena.h"],
-    "recorder/collector": ["format/", "symbols/"],
+    "recorder/collector": ["recorder/unwind/", "format/", "symbols/"],
     "analyzer/reader": ["format/"],
     "analyzer/model": ["analyzer/reader/", "symbols/", "format/"],
     "analyzer/report": ["analyzer/model/", "format/"],
@@ -27,7 +28,7 @@ UNBOUND = ["tests", "bench", "examples"]
 
 # Folders whose code runs inside the recorded program. Of the C++ library they may use what is
 # header-only and calls nothing; C and kernel headers are the linker's and tests/artifact's business.
-TARGET_SIDE = ["recorder/runtime", "cyg_hooks", "preload"]
+TARGET_SIDE = ["recorder/unwind", "recorder/runtime", "cyg_hooks", "preload"]
 TARGET_SIDE_FILES = ["format/arena.h", "format/duration_histogram.h"]
 TARGET_SIDE_CXX = {
     "array", "atomic", "bit", "cerrno", "climits", "cmath", "concepts", "csetjmp", "csignal",
