@@ -29,28 +29,28 @@ void note_jump(const __jmp_buf_tag* environment) {
 
 extern "C" {
 
-[[gnu::visibility("default"), noreturn]] void longjmp(__jmp_buf_tag* environment,
+[[gnu::visibility("default"), gnu::noreturn]] void longjmp(__jmp_buf_tag* environment,
                                                       int value) noexcept {
   note_jump(environment);
   spyglass::real::longjmp(environment, value);
   __builtin_unreachable();
 }
 
-[[gnu::visibility("default"), noreturn]] void _longjmp(__jmp_buf_tag* environment,
+[[gnu::visibility("default"), gnu::noreturn]] void _longjmp(__jmp_buf_tag* environment,
                                                        int value) noexcept {
   note_jump(environment);
   spyglass::real::_longjmp(environment, value);
   __builtin_unreachable();
 }
 
-[[gnu::visibility("default"), noreturn]] void siglongjmp(__jmp_buf_tag* environment,
+[[gnu::visibility("default"), gnu::noreturn]] void siglongjmp(__jmp_buf_tag* environment,
                                                          int value) noexcept {
   note_jump(environment);
   spyglass::real::siglongjmp(environment, value);
   __builtin_unreachable();
 }
 
-[[gnu::visibility("default"), noreturn]] void __longjmp_chk(__jmp_buf_tag* environment,
+[[gnu::visibility("default"), gnu::noreturn]] void __longjmp_chk(__jmp_buf_tag* environment,
                                                             int value) noexcept {
   note_jump(environment);
   spyglass::real::__longjmp_chk(environment, value);

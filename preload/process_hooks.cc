@@ -6,14 +6,14 @@
 
 extern "C" {
 
-[[gnu::visibility("default"), noreturn]] void _exit(int status) {
+[[gnu::visibility("default"), gnu::noreturn]] void _exit(int status) {
   spyglass::real::resolve();
   spyglass::runtime::note_exit(status);
   spyglass::real::_exit(status);
   __builtin_unreachable();
 }
 
-[[gnu::visibility("default"), noreturn]] void _Exit(int status) noexcept {
+[[gnu::visibility("default"), gnu::noreturn]] void _Exit(int status) noexcept {
   spyglass::real::resolve();
   spyglass::runtime::note_exit(status);
   spyglass::real::_Exit(status);

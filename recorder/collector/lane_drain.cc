@@ -174,11 +174,9 @@ void LaneDrain::publish_tail(LaneView& view) {
   // Sequentially consistent with the owner's store of writer_waiting: one of the two sees the
   // other.
   lane.ring_tail.store(view.tail, std::memory_order_seq_cst);
-  if (on_full_ == format::OnFull::kBlock) {
+  if (lane.writer_waiting.load(std::memory_order_seq_cst) != 0) {
     lane.drain_epoch.fetch_add(1, std::memory_order_seq_cst);
-    if (lane.writer_waiting.load(std::memory_order_seq_cst) != 0) {
-      futex_wake_all(lane.drain_epoch);
-    }
+    futex_wake_all(lane.drain_epoch);
   }
 }
 

@@ -92,8 +92,7 @@ void push_event(Lane* lane, const EventParts& event, bool keep) {
   words[0] = event.duration_ticks;
   words[1] = std::uint64_t{event.other_lane} << 32U | event.other_cell;
   words[2] = event.value;
-  constexpr std::uint32_t kTextBytes =
-      8 * (format::kMaxEventContinuations - format::kEventTextAt);
+  constexpr std::uint32_t kTextBytes = 8 * (format::kMaxEventContinuations - format::kEventTextAt);
   const std::uint32_t text_bytes = event.text_bytes < kTextBytes ? event.text_bytes : kTextBytes;
   std::uint64_t* end = words_of(event.text, text_bytes, words + format::kEventTextAt);
   while (end != words && end[-1] == 0) {
@@ -101,16 +100,12 @@ void push_event(Lane* lane, const EventParts& event, bool keep) {
   }
   const auto count = static_cast<std::uint64_t>(end - words);
   const std::uint64_t position = reserve_records(lane, count + 1);
-  constexpr auto kind_bits = [](format::RingKind kind) {
-    return static_cast<std::uint64_t>(kind) << format::kRingKindShift;
-  };
-  const std::uint64_t node = std::uint64_t{event.node_cell} << format::kRingNodeShift;
   for (std::uint64_t i = 0; i < count; ++i) {
     write_record(lane, position + 1 + i, words[i],
-                 kind_bits(format::RingKind::kContinuation) | node);
+                 record_head(format::RingKind::kContinuation, event.node_cell));
   }
   write_record(lane, position, event.start_ticks,
-               kind_bits(format::RingKind::kEvent) | node |
+               record_head(format::RingKind::kEvent, event.node_cell) |
                    count << format::kEventContinuationsShift | event.kind);
   if (position + count >= lane->doorbell_at) {
     ring_doorbell(lane);

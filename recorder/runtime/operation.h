@@ -5,9 +5,9 @@
 //   const ssize_t result = real::read(...);
 //   end_operation(open, {result});
 //
-// Both keep errno. A call that never returns (longjmp, cancellation, exception, exit) is closed like
-// any abandoned call. The call is a node below its calling context, the object a node below that:
-// both count it and time it.
+// Both keep errno. A call that never returns (longjmp, cancellation, exception, exit) is closed
+// like any abandoned call. The call is a node below its calling context, the object a node below
+// that: both count it and time it.
 //
 //   Where    target side; async-signal-safe.
 //   Threads  each on its own lane.

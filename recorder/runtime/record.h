@@ -37,8 +37,9 @@ namespace spyglass::runtime {
 // interrupted a hook finds the hook's entry vacant: then the one before.
 struct OpenCall {
   format::Node* node;
-  std::uint64_t sp;  // frames whose caller's stack pointer is above belong to this call or further out
-  bool past_depth;   // --max-depth: nothing below is recorded
+  std::uint64_t
+      sp;  // frames whose caller's stack pointer is above belong to this call or further out
+  bool past_depth;  // --max-depth: nothing below is recorded
 };
 OpenCall innermost_call(const format::Lane* lane);
 

@@ -50,7 +50,8 @@ bool make_room(Lane* lane) {
   if (lane->ring_head < lane->ring_limit) {
     return true;
   }
-  if (lane->on_full == static_cast<std::uint32_t>(OnFull::kBlock) && wait_for_room(lane, ~std::uint64_t{0})) {
+  if (lane->on_full == static_cast<std::uint32_t>(OnFull::kBlock) &&
+      wait_for_room(lane, ~std::uint64_t{0})) {
     return true;
   }
   lane->spans_dropped += 1;
@@ -81,12 +82,9 @@ void push_long_span(Lane* lane, std::uint32_t node_cell, std::uint64_t start_tic
     return;
   }
   const std::uint64_t position = reserve_records(lane, 2);
-  constexpr auto kind = [](format::RingKind k) {
-    return static_cast<std::uint64_t>(k) << format::kRingKindShift;
-  };
-  const std::uint64_t node = std::uint64_t{node_cell} << format::kRingNodeShift;
-  write_record(lane, position + 1, duration_ticks, kind(format::RingKind::kContinuation) | node);
-  write_record(lane, position, start_ticks, kind(format::RingKind::kLongSpan) | node);
+  write_record(lane, position + 1, duration_ticks,
+               record_head(format::RingKind::kContinuation, node_cell));
+  write_record(lane, position, start_ticks, record_head(format::RingKind::kLongSpan, node_cell));
 }
 
 }  // namespace spyglass::runtime

@@ -46,6 +46,12 @@ inline void write_record(format::Lane* lane, std::uint64_t position, std::uint64
   record[1] = word1 | lap;  // after word 0: the collector reads word 1 first
 }
 
+// The bits of word 1 that say what a record is and whose.
+constexpr std::uint64_t record_head(format::RingKind kind, std::uint32_t node_cell) {
+  return static_cast<std::uint64_t>(kind) << format::kRingKindShift | std::uint64_t{node_cell}
+                                                                          << format::kRingNodeShift;
+}
+
 inline void push_span(format::Lane* lane, std::uint32_t node_cell, std::uint64_t start_ticks,
                       std::uint64_t duration_ticks) {
   if (__builtin_expect(static_cast<long>(duration_ticks > format::kRingDurationMask), 0) != 0) {
