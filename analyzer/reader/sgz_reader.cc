@@ -101,7 +101,6 @@ Result<SgzReader> SgzReader::start(Result<InputFile> file, const std::string& na
       reader.blocks_end_ = offset;
     }
   }
-  reader.retry_budget_bytes_ = 4 * reader.file_bytes();
   reader.rewind();
   return reader;
 }
@@ -149,6 +148,7 @@ void SgzReader::rewind() {
   position_ = header_.header_bytes;
   next_sequence_ = 0;
   last_.reset();
+  retry_budget_bytes_ = 4 * file_bytes();
 }
 
 bool SgzReader::block_at(std::uint64_t offset, BlockView& block) const {
