@@ -50,13 +50,11 @@ struct ArenaGeometry {
   std::uint32_t process_count;
   std::uint32_t lane_count;
   std::uint64_t lane_header_offset;  // of Lane inside its slot; the shadow stack ends here
-  std::uint64_t lane_lookup_offset;  // of the lookup table, inside the slot
   std::uint64_t lane_ring_offset;
   std::uint64_t lane_cells_offset;
-  std::uint32_t ring_records;    // power of two
-  std::uint32_t cell_count;      // cells in one lane
-  std::uint32_t stack_entries;   // shadow stack entries in one lane
-  std::uint32_t lookup_entries;  // power of two
+  std::uint32_t ring_records;   // power of two
+  std::uint32_t cell_count;     // cells in one lane
+  std::uint32_t stack_entries;  // shadow stack entries in one lane
 };
 
 // Settings that hooks obey. Written by the collector before any target maps the arena.
@@ -131,10 +129,9 @@ struct alignas(64) ProcessSlot {
   std::atomic<std::uint32_t> newest_module;  // heap offset / 64 of the newest ModuleRecord; 0: none
   std::atomic<std::uint32_t> exit_known;     // 1: exit_status was stored by the process itself
   std::uint32_t exit_status;                 // as given to exit()
-  std::uint32_t library_disabled;            // reserved
+  std::uint32_t reserved0;
   std::uint64_t exit_ticks;
-  std::uint64_t start_cpu_ns;
-  char reserved[32];
+  char reserved[40];
 };
 
 inline constexpr std::uint32_t kFilterUnresolved = 0;

@@ -107,6 +107,7 @@ void visit_fields(Visit&& visit, R& frame) {
   visit(2, "file", frame.file);
   visit(3, "line", frame.line);
   visit(4, "inlined", frame.inlined);
+  visit(5, "at_line", frame.at_line);
 }
 
 template <typename Visit, Is<SymbolRecord> R>

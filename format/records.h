@@ -238,13 +238,15 @@ struct CoverageRecord {
 };
 
 struct FrameInfo {
-  std::string function;  // as in the symbol table (mangled)
-  std::string file;
-  std::uint32_t line = 0;
+  std::string function;    // as in the symbol table (mangled)
+  std::string file;        // where it is declared
+  std::uint32_t line = 0;  // likewise
   bool inlined = false;
+  std::uint32_t at_line = 0;  // instructions: the line of `file` that ran or called; 0: unknown
 };
 
-// Innermost frame first; a site of an instrumented function has one.
+// Innermost frame first; a site of an instrumented function has one, an instruction
+// one for each function that is inlined there.
 struct SymbolRecord {
   std::uint32_t site = 0;
   std::vector<FrameInfo> frames;

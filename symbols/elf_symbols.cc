@@ -12,7 +12,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <unordered_map>
@@ -26,7 +28,8 @@ namespace {
 
 // No real compilation unit comes near; a file that lies about its entries must not cost minutes.
 constexpr std::size_t kMaxDebugEntries = 20'000'000;
-constexpr int kMaxInlineDepth = 256;
+constexpr std::size_t kMaxInlineDepth = 256;
+constexpr std::size_t kMaxInlineScopes = 1'000'000;
 
 struct ElfFile {
   int descriptor = -1;
@@ -107,8 +110,15 @@ bool has_debug_info(Elf* elf) {
          find_section(elf, 0, ".zdebug_info") != nullptr;
 }
 
-// Appends the functions of the symbol table of `type`.
-void read_functions(Elf* elf, std::uint32_t type, std::vector<FunctionSymbol>& out) {
+enum class SymbolSort { kFunctions, kVariables };
+
+bool is_of(SymbolSort sort, unsigned kind) {
+  return sort == SymbolSort::kVariables ? kind == STT_OBJECT
+                                        : kind == STT_FUNC || kind == STT_GNU_IFUNC;
+}
+
+// Appends the functions or variables of the symbol table of `type`.
+void read_symbols(Elf* elf, std::uint32_t type, SymbolSort sort, std::vector<FunctionSymbol>& out) {
   Elf_Scn* section = elf == nullptr ? nullptr : find_section(elf, type, nullptr);
   GElf_Shdr header;
   Elf_Data* data = section == nullptr ? nullptr : elf_getdata(section, nullptr);
@@ -121,8 +131,7 @@ void read_functions(Elf* elf, std::uint32_t type, std::vector<FunctionSymbol>& o
     if (gelf_getsym(data, static_cast<int>(i), &symbol) == nullptr) {
       return;
     }
-    const unsigned kind = GELF_ST_TYPE(symbol.st_info);
-    if ((kind != STT_FUNC && kind != STT_GNU_IFUNC) || symbol.st_shndx == SHN_UNDEF) {
+    if (!is_of(sort, GELF_ST_TYPE(symbol.st_info)) || symbol.st_shndx == SHN_UNDEF) {
       continue;
     }
     const char* name = elf_strptr(elf, header.sh_link, symbol.st_name);
@@ -168,6 +177,21 @@ ElfFile find_debug_file(const std::string& path, const ElfFile& main) {
 std::string tidy_path(const char* file) {
   return file == nullptr ? std::string() : std::filesystem::path(file).lexically_normal().string();
 }
+
+// Files by the address of their name in a line table, which lives as long as its file is open.
+class FileNames {
+ public:
+  const std::string& tidy(const char* file) {
+    const auto [place, added] = names_.try_emplace(file);
+    if (added) {
+      place->second = tidy_path(file);
+    }
+    return place->second;
+  }
+
+ private:
+  std::unordered_map<const char*, std::string> names_;
+};
 
 // One range of a subprogram, of the unit it stands in.
 struct SubprogramRange {
@@ -240,8 +264,6 @@ bool can_hold_subprograms(int tag) {
   }
 }
 
-bool contains(Dwarf_Die& entry, std::uint64_t offset) { return dwarf_haspc(&entry, offset) == 1; }
-
 std::string entry_name(Dwarf_Die& entry) {
   Dwarf_Attribute attribute;
   for (const unsigned kind : {static_cast<unsigned>(DW_AT_linkage_name),
@@ -254,6 +276,20 @@ std::string entry_name(Dwarf_Die& entry) {
   const char* name = dwarf_diename(&entry);
   return name == nullptr ? std::string() : name;
 }
+
+// A range of a subprogram where another one is inlined. Outer scopes stand before inner ones.
+struct InlineScope {
+  std::uint64_t start = 0;
+  std::uint64_t end = 0;
+  Dwarf_Off entry = 0;
+};
+
+// Name and declaration of an entry, and for an inlined one where its caller calls it.
+struct Described {
+  format::FrameInfo frame;
+  std::string call_file;
+  std::uint32_t call_line = 0;
+};
 
 }  // namespace
 
@@ -281,8 +317,17 @@ struct ElfSymbols::State {
   bool find_unit(std::uint64_t offset, Dwarf_Die& unit);
   const UnitIndex& index_of(Dwarf_Die& unit);
   bool find_subprogram(std::uint64_t offset, Dwarf_Die& unit, Dwarf_Die& subprogram);
+  const std::vector<InlineScope>& scopes_of(Dwarf_Die& subprogram);
+  const Described& describe(Dwarf_Die& unit, Dwarf_Off offset);
   void inline_chain(Dwarf_Die& unit, Dwarf_Die subprogram, std::uint64_t offset,
                     std::vector<format::FrameInfo>& out);
+
+  FunctionTable variables;
+  bool variables_known = false;
+  FileNames files;
+  std::vector<InlineScope> scopes;  // of one subprogram
+  Dwarf_Off scopes_owner = 0;
+  std::unordered_map<Dwarf_Off, Described> described;
 };
 
 void ElfSymbols::State::load(const std::string& path) {
@@ -292,12 +337,12 @@ void ElfSymbols::State::load(const std::string& path) {
     debug = find_debug_file(path, main);
   }
   std::vector<FunctionSymbol> symbols;
-  read_functions(main.elf, SHT_SYMTAB, symbols);
+  read_symbols(main.elf, SHT_SYMTAB, SymbolSort::kFunctions, symbols);
   if (symbols.empty()) {
-    read_functions(debug.elf, SHT_SYMTAB, symbols);
+    read_symbols(debug.elf, SHT_SYMTAB, SymbolSort::kFunctions, symbols);
   }
   if (symbols.empty()) {
-    read_functions(main.elf, SHT_DYNSYM, symbols);
+    read_symbols(main.elf, SHT_DYNSYM, SymbolSort::kFunctions, symbols);
   }
   table = FunctionTable(std::move(symbols));
   if (Elf* source = own_debug_info ? main.elf : debug.elf; source != nullptr) {
@@ -364,44 +409,82 @@ bool ElfSymbols::State::find_subprogram(std::uint64_t offset, Dwarf_Die& unit,
   return dwarf_offdie(dwarf, range->entry, &subprogram) != nullptr;
 }
 
-void ElfSymbols::State::inline_chain(Dwarf_Die& unit, Dwarf_Die subprogram, std::uint64_t offset,
-                                     std::vector<format::FrameInfo>& out) {
-  std::vector<Dwarf_Die> chain{subprogram};
+const std::vector<InlineScope>& ElfSymbols::State::scopes_of(Dwarf_Die& subprogram) {
+  const Dwarf_Off owner = dwarf_dieoffset(&subprogram);
+  if (owner == scopes_owner) {
+    return scopes;
+  }
+  scopes_owner = owner;
+  scopes.clear();
+  UnitIndex parts;
   walk_entries(subprogram, [&](Dwarf_Die& entry) {
     const int tag = dwarf_tag(&entry);
-    const bool scope = tag == DW_TAG_lexical_block || tag == DW_TAG_inlined_subroutine;
-    if (!scope || chain.size() >= kMaxInlineDepth || !contains(entry, offset)) {
-      return false;
+    if (tag == DW_TAG_inlined_subroutine && scopes.size() < kMaxInlineScopes) {
+      parts.clear();
+      add_ranges(entry, parts);
+      for (const SubprogramRange& range : parts) {
+        scopes.push_back({range.start, range.end, range.entry});
+      }
     }
-    if (tag == DW_TAG_inlined_subroutine) {
-      chain.push_back(entry);
-    }
-    return true;
+    return tag == DW_TAG_lexical_block || tag == DW_TAG_inlined_subroutine;
   });
+  return scopes;
+}
+
+const Described& ElfSymbols::State::describe(Dwarf_Die& unit, Dwarf_Off offset) {
+  const auto [place, added] = described.try_emplace(offset);
+  Described& found = place->second;
+  Dwarf_Die entry;
+  if (!added || dwarf_offdie(dwarf, offset, &entry) == nullptr) {
+    return found;
+  }
+  found.frame.function = entry_name(entry);
+  if (const char* file = dwarf_decl_file(&entry); file != nullptr) {
+    found.frame.file = files.tidy(file);
+  }
+  int line = 0;
+  dwarf_decl_line(&entry, &line);
+  found.frame.line = static_cast<std::uint32_t>(std::max(line, 0));
+  Dwarf_Files* list = nullptr;
+  std::size_t count = 0;
+  Dwarf_Attribute attribute;
+  Dwarf_Word number = 0;
+  if (dwarf_formudata(dwarf_attr(&entry, DW_AT_call_file, &attribute), &number) == 0 &&
+      dwarf_getsrcfiles(&unit, &list, &count) == 0) {
+    if (const char* file = dwarf_filesrc(list, number, nullptr, nullptr); file != nullptr) {
+      found.call_file = files.tidy(file);
+    }
+  }
+  if (dwarf_formudata(dwarf_attr(&entry, DW_AT_call_line, &attribute), &number) == 0) {
+    found.call_line = static_cast<std::uint32_t>(number & 0x7fffffffU);
+  }
+  return found;
+}
+
+void ElfSymbols::State::inline_chain(Dwarf_Die& unit, Dwarf_Die subprogram, std::uint64_t offset,
+                                     std::vector<format::FrameInfo>& out) {
+  std::vector<Dwarf_Off> chain{dwarf_dieoffset(&subprogram)};
+  for (const InlineScope& scope : scopes_of(subprogram)) {
+    if (offset >= scope.start && offset < scope.end && chain.size() < kMaxInlineDepth) {
+      chain.push_back(scope.entry);
+    }
+  }
   std::string file;
   int line = 0;
   if (Dwarf_Line* row = dwarf_getsrc_die(&unit, offset); row != nullptr) {
-    file = tidy_path(dwarf_linesrc(row, nullptr, nullptr));
+    if (const char* name = dwarf_linesrc(row, nullptr, nullptr); name != nullptr) {
+      file = files.tidy(name);
+    }
     dwarf_lineno(row, &line);
   }
-  Dwarf_Files* files = nullptr;
-  std::size_t file_count = 0;
-  dwarf_getsrcfiles(&unit, &files, &file_count);
+  auto at_line = static_cast<std::uint32_t>(std::max(line, 0));
   for (auto entry = chain.rbegin(); entry != chain.rend(); ++entry) {
-    const bool inlined = entry + 1 != chain.rend();
-    out.push_back(
-        {entry_name(*entry), file, static_cast<std::uint32_t>(std::max(line, 0)), inlined});
-    Dwarf_Attribute attribute;
-    Dwarf_Word number = 0;
-    file.clear();
-    line = 0;
-    if (files != nullptr &&
-        dwarf_formudata(dwarf_attr(&*entry, DW_AT_call_file, &attribute), &number) == 0) {
-      file = tidy_path(dwarf_filesrc(files, number, nullptr, nullptr));
-    }
-    if (dwarf_formudata(dwarf_attr(&*entry, DW_AT_call_line, &attribute), &number) == 0) {
-      line = static_cast<int>(number & 0x7fffffffU);
-    }
+    const Described& function = describe(unit, *entry);
+    format::FrameInfo& frame = out.emplace_back(function.frame);
+    frame.inlined = entry + 1 != chain.rend();
+    frame.at_line = file == frame.file ? at_line : 0;
+    file = function.call_file;
+    at_line = function.call_line;
   }
 }
 
@@ -457,9 +540,37 @@ std::vector<format::FrameInfo> ElfSymbols::frames_at(std::uint64_t offset) {
       frames.back().function = symbol->name;
     }
   } else if (symbol != nullptr) {
-    frames.push_back({symbol->name, {}, 0, false});
+    frames.push_back({symbol->name, {}, 0, false, 0});
   }
   return frames;
+}
+
+std::optional<format::FrameInfo> ElfSymbols::variable_at(std::uint64_t offset) {
+  if (!state_->variables_known) {
+    state_->variables_known = true;
+    std::vector<FunctionSymbol> symbols;
+    read_symbols(state_->main.elf, SHT_SYMTAB, SymbolSort::kVariables, symbols);
+    if (symbols.empty()) {
+      read_symbols(state_->debug.elf, SHT_SYMTAB, SymbolSort::kVariables, symbols);
+    }
+    if (symbols.empty()) {
+      read_symbols(state_->main.elf, SHT_DYNSYM, SymbolSort::kVariables, symbols);
+    }
+    state_->variables = FunctionTable(std::move(symbols));
+  }
+  const FunctionSymbol* variable = state_->variables.find(offset);
+  if (variable == nullptr) {
+    return std::nullopt;
+  }
+  format::FrameInfo frame;
+  frame.function = variable->name;
+  if (offset != variable->start) {
+    std::array<char, 24> text{};
+    std::snprintf(text.data(), text.size(), "+0x%llx",
+                  static_cast<unsigned long long>(offset - variable->start));
+    frame.function += text.data();
+  }
+  return frame;
 }
 
 const std::vector<FunctionRange>& ElfSymbols::functions() {

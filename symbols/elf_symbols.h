@@ -41,8 +41,12 @@ class ElfSymbols {
   // declaration in DWARF, not those of code inlined into its first instruction.
   std::optional<format::FrameInfo> function_at(std::uint64_t offset);
 
-  // The chain at `offset`, innermost inlined function first.
+  // The functions at the instruction `offset`, the innermost inlined one first, each with its
+  // declaration and the line that runs or calls. Fastest in ascending order.
   std::vector<format::FrameInfo> frames_at(std::uint64_t offset);
+
+  // The variable at `offset`: "name" or "name+0x10".
+  std::optional<format::FrameInfo> variable_at(std::uint64_t offset);
 
   // Every function symbol, by start, for filters.
   const std::vector<FunctionRange>& functions();

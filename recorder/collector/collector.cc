@@ -270,8 +270,10 @@ void Collector::close_session() {
     info.coverage = coverage_;
   }
   const NodeInterner& nodes = recording_.nodes();
-  const std::vector<format::SymbolRecord> symbols = find_symbols(nodes.modules(), nodes.sites());
-  summary_.complete = recording_.finish(symbols, info);
+  const FoundSymbols found = find_symbols(nodes.modules(), nodes.sites());
+  recording_.losses().add(format::LossKind::kSymbols, 0, "looking names up took too long",
+                          found.not_looked_up);
+  summary_.complete = recording_.finish(found.symbols, info);
 
   using format::LossKind;
   const LossLedger& losses = recording_.losses();

@@ -2,42 +2,90 @@
 #include "recorder/collector/embed_symbols.h"
 
 #include <algorithm>
+#include <chrono>
 #include <optional>
 #include <utility>
 
 #include "symbols/elf_symbols.h"
+#include "symbols/perf_map.h"
 
 namespace spyglass::collector {
+namespace {
 
-std::vector<format::SymbolRecord> find_symbols(const std::vector<format::ModuleInfo>& modules,
-                                               const std::vector<format::SiteRecord>& sites) {
+constexpr auto kLongest = std::chrono::seconds(10);
+constexpr std::size_t kSitesBetweenLooks = 256;  // at the clock
+
+// The names of one module.
+class ModuleNames {
+ public:
+  explicit ModuleNames(const format::ModuleInfo& module) {
+    if (is_perf_map_path(module.path)) {
+      if (Result<PerfMap> opened = PerfMap::open(module.path)) {
+        map_.emplace(std::move(*opened));
+      }
+    } else if (Result<ElfSymbols> opened = ElfSymbols::open(module.path, module.build_id)) {
+      file_.emplace(std::move(*opened));
+    }
+  }
+
+  std::vector<format::FrameInfo> at(std::uint64_t offset) {
+    const bool instruction = (offset & format::kPcSite) != 0;
+    offset &= ~format::kPcSite;
+    if (map_) {
+      const std::string* name = map_->find(offset);
+      return name == nullptr ? std::vector<format::FrameInfo>{}
+                             : std::vector<format::FrameInfo>{{*name, {}, 0, false, 0}};
+    }
+    if (!file_) {
+      return {};
+    }
+    if (instruction) {
+      return file_->frames_at(offset);
+    }
+    std::optional<format::FrameInfo> frame = file_->function_at(offset);
+    if (!frame) {
+      frame = file_->variable_at(offset);  // a lock
+    }
+    return frame ? std::vector<format::FrameInfo>{std::move(*frame)}
+                 : std::vector<format::FrameInfo>{};
+  }
+
+ private:
+  std::optional<ElfSymbols> file_;
+  std::optional<PerfMap> map_;
+};
+
+}  // namespace
+
+FoundSymbols find_symbols(const std::vector<format::ModuleInfo>& modules,
+                          const std::vector<format::SiteRecord>& sites) {
   // One module is open at a time.
   std::vector<format::SiteRecord> by_module = sites;
   std::sort(by_module.begin(), by_module.end(), [](const auto& a, const auto& b) {
     return std::pair(a.module, a.offset) < std::pair(b.module, b.offset);
   });
-  std::vector<format::SymbolRecord> symbols;
-  std::optional<ElfSymbols> file;
+  FoundSymbols found;
+  const auto until = std::chrono::steady_clock::now() + kLongest;
+  std::optional<ModuleNames> names;
   std::uint32_t module = 0;
-  for (const format::SiteRecord& site : by_module) {
+  for (std::size_t i = 0; i < by_module.size(); ++i) {
+    const format::SiteRecord& site = by_module[i];
+    if (i % kSitesBetweenLooks == 0 && std::chrono::steady_clock::now() > until) {
+      found.not_looked_up = by_module.size() - i;
+      break;
+    }
     if (site.module == 0 || site.module > modules.size()) {
       continue;
     }
     if (site.module != module) {
       module = site.module;
-      file.reset();
-      const format::ModuleInfo& info = modules[module - 1];
-      if (Result<ElfSymbols> opened = ElfSymbols::open(info.path, info.build_id)) {
-        file.emplace(std::move(*opened));
-      }
+      names.emplace(modules[module - 1]);
     }
-    if (file) {
-      if (std::optional<format::FrameInfo> frame = file->function_at(site.offset)) {
-        symbols.push_back({site.id, {std::move(*frame)}});
-      }
+    if (std::vector<format::FrameInfo> frames = names->at(site.offset); !frames.empty()) {
+      found.symbols.push_back({site.id, std::move(frames)});
     }
   }
-  return symbols;
+  return found;
 }
 
 }  // namespace spyglass::collector

@@ -1,16 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-// embed_symbols.h - names of the functions that a recording mentions, so that it can be read
-// elsewhere.
+// embed_symbols.h - names of the functions, instructions and locks that a recording mentions, so
+// that it can be read elsewhere.
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
 #include "format/records.h"
 
 namespace spyglass::collector {
 
+struct FoundSymbols {
+  std::vector<format::SymbolRecord> symbols;
+  std::uint64_t not_looked_up = 0;  // sites left out, so that closing a recording takes no minutes
+};
+
 // Only from files whose build-id is that of the module. Sites without a name have no record.
-std::vector<format::SymbolRecord> find_symbols(const std::vector<format::ModuleInfo>& modules,
-                                               const std::vector<format::SiteRecord>& sites);
+FoundSymbols find_symbols(const std::vector<format::ModuleInfo>& modules,
+                          const std::vector<format::SiteRecord>& sites);
 
 }  // namespace spyglass::collector

@@ -109,7 +109,7 @@ TEST_CASE("metadata codec: lists of records") {
                 encode_losses, decode_losses);
   check_message(
       std::vector<SymbolRecord>{
-          {.site = 3, .frames = {{"main", "a.c", 3, false}, {"inner", "", 0, true}}},
+          {.site = 3, .frames = {{"main", "a.c", 3, false}, {"inner", "", 0, true, 9}}},
           {.site = 4, .frames = {}}},
       encode_symbols, decode_symbols);
 }

@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cstdlib>
 #include <filesystem>
@@ -40,6 +41,7 @@ extern "C" __attribute__((noinline)) int sink(int x) {
   asm volatile("" : "+r"(x));
   return x;
 }
+extern "C" { long g_pair[2]; }
 int use(space::Shape& shape) { return shape.area(outer(1)); }
 )";
 
@@ -118,12 +120,33 @@ TEST_CASE("frames_at tells inlined functions", "[symbols]") {
     seen = true;
     CHECK(frames[0].function == "inlined");
     CHECK(frames[0].inlined);
-    CHECK(frames[0].line == 3);
+    CHECK(frames[0].line == 2);
+    CHECK(frames[0].at_line == 3);
     CHECK(frames[1].function == "outer");
     CHECK_FALSE(frames[1].inlined);
-    CHECK(frames[1].line == 6);
+    CHECK(frames[1].line == 5);
+    CHECK(frames[1].at_line == 6);
   }
   CHECK(seen);
+}
+
+TEST_CASE("variables have names too", "[symbols]") {
+  Fixture fixture;
+  auto symbols = ElfSymbols::open(fixture.path(), {});
+  REQUIRE(symbols);
+  std::uint64_t at = 0;
+  while (at < 0x10000 && !symbols->variable_at(at)) {
+    at += 8;
+  }
+  std::vector<std::string> names;
+  for (; at < 0x10000; at += 8) {
+    if (const auto variable = symbols->variable_at(at)) {
+      names.push_back(variable->function);
+    }
+  }
+  CHECK(std::ranges::count(names, "g_pair") == 1);
+  CHECK(std::ranges::count(names, "g_pair+0x8") == 1);
+  CHECK_FALSE(symbols->variable_at(start_of(*symbols, "outer")));
 }
 
 TEST_CASE("a separate debug file is used, another build's is not", "[symbols]") {
@@ -185,6 +208,7 @@ void use_everything(const std::string& path) {
   for (std::uint64_t offset = 0x1000; offset < 0x1200; offset += 8) {
     symbols->function_at(offset);
     symbols->frames_at(offset);
+    symbols->variable_at(offset);
   }
 }
 
