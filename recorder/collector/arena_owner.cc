@@ -53,7 +53,6 @@ ArenaGeometry arena_geometry(const ArenaSizes& sizes) {
   ArenaGeometry geometry = {};
   geometry.process_count = sizes.process_count;
   geometry.lane_count = sizes.lane_count;
-  geometry.lookup_entries = format::kLookupEntries;
   const std::uint64_t ring_bytes =
       std::bit_ceil(std::clamp<std::uint64_t>(sizes.ring_bytes, kPage, std::uint64_t{1} << 30U));
   geometry.ring_records = static_cast<std::uint32_t>(ring_bytes / 16);
@@ -72,9 +71,8 @@ ArenaGeometry arena_geometry(const ArenaSizes& sizes) {
       round_up(sizes.stack_entries * sizeof(format::Entry), kHugeRegion) + kHugeRegion / 4;
   geometry.stack_entries =
       static_cast<std::uint32_t>(geometry.lane_header_offset / sizeof(format::Entry));
-  geometry.lane_lookup_offset = geometry.lane_header_offset + format::kLookupDistance;
-  geometry.lane_ring_offset = geometry.lane_lookup_offset +
-                              round_up(geometry.lookup_entries * sizeof(std::uint32_t), kPage);
+  geometry.lane_ring_offset = geometry.lane_header_offset + format::kLookupDistance +
+                              round_up(format::kLookupEntries * sizeof(std::uint32_t), kPage);
   geometry.lane_cells_offset = geometry.lane_ring_offset + ring_bytes;
   geometry.lane_bytes =
       round_up(geometry.lane_cells_offset + std::uint64_t{geometry.cell_count} * 64, kHugeRegion);

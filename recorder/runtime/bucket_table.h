@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // bucket_table.h - the histogram bucket of a duration in ticks, by one look-up and one comparison.
 //
-// Time stamp instructions keep what stands before and after them from overlapping, so the length of
-// the dependency chain from the time stamp to the counter is what a hook costs; converting to
-// nanoseconds and taking the logarithm by arithmetic makes it twice as long. A cell of the table
-// covers one eighth of an octave of ticks, which holds at most one bucket boundary.
+// The arithmetic of duration_histogram.h takes no longer, but a compiler may turn its bounds into
+// branches, and a branch that depends on a time stamp holds up the next hook's (see record_exit). A
+// cell of the table covers one eighth of an octave of ticks, which holds at most one bucket
+// boundary.
 //
 //   Where    target side; filled once when the session begins.
 //   Threads  read by all hooks.
