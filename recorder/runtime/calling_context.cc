@@ -1,12 +1,145 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "recorder/runtime/calling_context.h"
 
+#include "recorder/runtime/context_tree.h"
+#include "recorder/runtime/lane.h"
 #include "recorder/runtime/record.h"
+#include "recorder/runtime/unwind_area.h"
+#include "recorder/runtime/unwind_rules.h"
+#include "recorder/runtime/unwind_walk.h"
 
 namespace spyglass::runtime {
+namespace {
 
-format::Node* calling_context(format::Lane* lane, const StackPoint& /*at*/) {
-  return innermost_call(lane).node;
+using format::Lane;
+using format::Node;
+
+std::uint32_t frame_limit() {
+  const std::uint32_t asked = g_session.arena->options.max_stack_frames;
+  return asked == 0 ? kDefaultFrames : asked < kMaxFrames ? asked : kMaxFrames;
+}
+
+// Hooks look children up by the same table.
+[[gnu::always_inline]] inline Node* child_of(Lane* lane, Node* parent, std::uint64_t address) {
+  const std::uint32_t parent_cell = cell_of(lane, parent);
+  Node* node = node_at(lane, *lookup_slot(lane, parent_cell, address));
+  if (__builtin_expect(static_cast<long>(node->parent == parent_cell && node->address == address),
+                       1) != 0) {
+    return node;
+  }
+  return find_tagged(lane, parent, address);
+}
+
+// Where the outermost frame of the stack hangs.
+Node* parent_of_stack(Lane* lane, Node* base, WalkEnd end) {
+  if (end == WalkEnd::kOutermost || end == WalkEnd::kStop) {
+    return base;
+  }
+  Node* mark = find_tagged(lane, base, format::kTruncatedTag);
+  return mark != nullptr ? mark : base;
+}
+
+// Hangs `count` frames, innermost first, below `parent`. Returns the innermost one's node. Past the
+// tree's bound the inner frames are left out.
+Node* attach(Lane* lane, Node* parent, StackFrame* frames, std::uint32_t count) {
+  constexpr std::uint32_t kNodeless = kFrameIsOwn | kFrameIsStop;
+  bool full = false;
+  for (std::uint32_t i = count; i-- > 0;) {
+    StackFrame& frame = frames[i];
+    if ((frame.flags & kNodeless) == 0 && !full) {
+      const std::uint64_t pc = (frame.flags & kFrameIsSignal) != 0 ? frame.pc + 1 : frame.pc;
+      Node* child = child_of(lane, parent, format::kPcTag | pc);
+      full = child == nullptr;
+      parent = full ? parent : child;
+    }
+    frame.cell = cell_of(lane, parent);
+  }
+  return parent;
+}
+
+void count_truncation(Lane* lane, WalkEnd end) {
+  if (end == WalkEnd::kStuck || end == WalkEnd::kLimit) {
+    lane->stacks_truncated += 1;
+  }
+}
+
+// What was remembered of another thread, another place in the tree or unloaded code is void.
+void refresh(UnwindArea& area, const Lane* lane, const OpenCall& base) {
+  const std::uint64_t epoch = g_rule_epoch.load(std::memory_order_acquire);
+  const std::uint32_t cell = cell_of(lane, base.node);
+  if (area.owner != lane->birth_ticks) {
+    area.home = {};
+    area.owner = lane->birth_ticks;
+    area.memo_count = 0;
+  }
+  if (area.epoch != epoch || area.stop_sp != base.sp || area.stop_cell != cell) {
+    area.epoch = epoch;
+    area.stop_sp = base.sp;
+    area.stop_cell = cell;
+    area.memo_count = 0;
+  }
+}
+
+// A handler jumped out of the unwind that began at area.outer_sp: its caller's frame is gone.
+bool was_left(const UnwindArea& area, std::uint64_t sp) {
+  return area.home.words.spans(sp) && area.home.words.spans(area.outer_sp) && sp > area.outer_sp;
+}
+
+[[gnu::cold, gnu::noinline]] Node* unwind_in_handler(Lane* lane, UnwindArea& area,
+                                                     const unwind::Registers& at,
+                                                     const OpenCall& base) {
+  if (area.depth != 1) {
+    lane->stacks_truncated += 1;
+    return parent_of_stack(lane, base.node, WalkEnd::kLimit);
+  }
+  area.depth = 2;
+  signal_fence();
+  const Walk walk = start_nested_walk(area, at, base.sp, frame_limit());
+  Node* node = attach(lane, parent_of_stack(lane, base.node, walk.end), area.nested, walk.count);
+  count_truncation(lane, walk.end);
+  signal_fence();
+  area.depth = 1;
+  return node;
+}
+
+}  // namespace
+
+format::Node* calling_context(Lane* lane, const StackPoint& point) {
+  const OpenCall base = innermost_call(lane);
+  if (base.past_depth || point.pc >> kCodeAddressBits != 0) {
+    return base.node;
+  }
+  UnwindArea* found = area_of(lane);
+  if (found == nullptr) {
+    lane->stacks_truncated += 1;
+    return base.node;
+  }
+  UnwindArea& area = *found;
+  const unwind::Registers at = {point.pc, point.sp, point.rbp, point.after_call};
+  if (rare(area.depth != 0)) {
+    if (area.owner == lane->birth_ticks && !was_left(area, point.sp)) {
+      return unwind_in_handler(lane, area, at, base);
+    }
+    area.memo_count = 0;
+  }
+  area.depth = 1;
+  area.outer_sp = point.sp;
+  area.starts += 1;
+  const std::uint64_t start = area.starts;
+  signal_fence();
+  refresh(area, lane, base);
+  const Walk walk = start_walk(area, at, base.sp, frame_limit());
+  Node* parent = walk.kept != 0 ? node_at(lane, area.memo[walk.kept - 1].cell)
+                                : parent_of_stack(lane, base.node, walk.end);
+  Node* node = attach(lane, parent, area.fresh, walk.count);
+  count_truncation(lane, walk.end);
+  keep_walk(area, walk);
+  signal_fence();
+  if (rare(*const_cast<volatile std::uint64_t*>(&area.starts) != start)) {
+    area.memo_count = 0;  // a handler took this unwind for left, and used its memory
+  }
+  area.depth = 0;
+  return node;
 }
 
 }  // namespace spyglass::runtime

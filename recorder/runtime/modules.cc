@@ -12,6 +12,7 @@
 #include "recorder/runtime/context_tree.h"
 #include "recorder/runtime/session.h"
 #include "recorder/runtime/syscalls.h"
+#include "recorder/runtime/unwind_rules.h"
 
 namespace spyglass::runtime {
 namespace {
@@ -253,6 +254,7 @@ void note_unloads() {
   if (g_fork_page.recording == 0) {
     return;
   }
+  forget_rules();
   std::uint32_t reference = g_session.process->newest_module.load(std::memory_order_acquire);
   for (; reference != 0; reference = record_at(reference)->older) {
     ModuleRecord* record = record_at(reference);
@@ -275,6 +277,7 @@ void note_unloads() {
     }
     retire_range(record->start, record->end);
   }
+  forget_rules();  // once more: stacks that were remembered meanwhile may name retired nodes
 }
 
 std::size_t own_path(char* out, std::size_t out_bytes) {

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "recorder/runtime/unwind_rules.h"
+
+#include <dlfcn.h>
+#include <link.h>
+
+#include "recorder/unwind/cfi.h"
+
+namespace spyglass::runtime {
+
+RuleSlot g_rule_slots[std::uint64_t{1} << kRuleBits];
+// Not 0: an empty slot must not match any instruction, pc 0 included.
+std::atomic<std::uint64_t> g_rule_epoch{std::uint64_t{1} << (kCodeAddressBits + 1)};
+
+namespace {
+
+bool find_module(std::uint64_t pc, dl_find_object& found) {
+  return pc >> kCodeAddressBits == 0 && _dl_find_object(reinterpret_cast<void*>(pc), &found) == 0 &&
+         pc >= reinterpret_cast<std::uint64_t>(found.dlfo_map_start) &&
+         pc < reinterpret_cast<std::uint64_t>(found.dlfo_map_end);
+}
+
+bool is_own_module(const dl_find_object& found) {
+  const auto here = reinterpret_cast<std::uint64_t>(&g_rule_slots);
+  return here >= reinterpret_cast<std::uint64_t>(found.dlfo_map_start) &&
+         here < reinterpret_cast<std::uint64_t>(found.dlfo_map_end);
+}
+
+}  // namespace
+
+unwind::Rule find_rule_slowly(std::uint64_t pc) {
+  // Before the look: a module that goes meanwhile leaves no rule behind.
+  const std::uint64_t epoch = g_rule_epoch.load(std::memory_order_acquire);
+  dl_find_object found = {};
+  if (!find_module(pc, found)) {
+    return unwind::kUnknownRule;  // not kept: a module may be loaded there, and nobody would tell
+  }
+  const unwind::Tables tables = unwind::tables_of(
+      static_cast<const std::uint8_t*>(found.dlfo_map_start),
+      static_cast<const std::uint8_t*>(found.dlfo_map_end), unwind::Layout::kMapped);
+  unwind::Rule rule = unwind::find_rule(tables, pc);
+  if (is_own_module(found)) {
+    rule.kind = static_cast<unwind::RuleKind>(static_cast<std::uint8_t>(rule.kind) | kOwnCodeBit);
+  }
+  const std::uint64_t hash = (pc ^ epoch) * 0x9e3779b97f4a7c15ULL;
+  RuleSlot& slot = g_rule_slots[hash >> (64U - kRuleBits)];
+  const auto word = std::bit_cast<std::uint64_t>(rule);
+  slot.rule.store(word, std::memory_order_relaxed);
+  slot.check.store(word ^ hash, std::memory_order_relaxed);
+  return rule;
+}
+
+void forget_rules() {
+  // Wraps after 65536 unloads, when no entry of the first is likely to be there; if one is, a frame
+  // of code that is at the same address as another's was then may be unwound wrongly.
+  g_rule_epoch.fetch_add(std::uint64_t{1} << (kCodeAddressBits + 1), std::memory_order_acq_rel);
+}
+
+}  // namespace spyglass::runtime

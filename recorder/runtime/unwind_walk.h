@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// unwind_walk.h - the frames of a stack, of which only the new ones are unwound.
+//
+// The memo keeps the previous stack of the thread. Where an unwind reaches a frame that it knows
+// (same instruction, stack pointer and rbp), the outer frames are verified: their return addresses
+// and saved rbp still stand where they stood. So they are the frames that unwinding would find, and
+// what the memo knows of them (cell) still holds.
+//
+//   Walk walk = start_walk(area, at, stop_sp, limit)
+//   memo [0, kept): outer frames, outermost first · fresh [0, count): inner frames, innermost first
+//   … find the cells of the fresh frames …
+//   keep_walk(area, walk)
+//
+//   Where    target side; async-signal-safe.
+//   Threads  an area belongs to one thread; handlers that interrupt an unwind see `depth` and work
+//            without the memo.
+//   Memory   the area; the stack, as far as it is readable.
+//   Errors   a smashed stack ends kStuck; never a fault.
+#pragma once
+
+#include <cstdint>
+
+#include "recorder/runtime/unwind_window.h"
+#include "recorder/unwind/rule.h"
+
+namespace spyglass::runtime {
+
+inline constexpr std::uint32_t kDefaultFrames = 512;
+inline constexpr std::uint32_t kMaxFrames = 1024;
+
+struct StackFrame {
+  std::uint64_t pc;      // an address inside the instruction, see unwind::Registers::rule_pc()
+  std::uint64_t sp;      // when the frame goes on; right below it its callee's return address
+  std::uint64_t rbp;     // likewise
+  std::uint64_t rbp_at;  // where the callee saved it; 0: nowhere
+  std::uint32_t cell;    // the caller's: of the frame's node
+  std::uint32_t flags;
+};
+inline constexpr std::uint32_t kFrameReachedOddly = 1;  // from its callee by more than two reads
+inline constexpr std::uint32_t kFrameIsSignal = 2;      // the kernel's return code: pc + 1 is exact
+inline constexpr std::uint32_t kFrameIsOwn = 4;         // of libspyglass.so
+inline constexpr std::uint32_t kFrameIsStop = 8;        // the one that holds `stop_sp`
+inline constexpr std::uint32_t kFrameIsOutermost = 16;  // by its rule
+
+enum class WalkEnd : std::uint32_t {
+  kOutermost,
+  kStop,   // reached the frame that holds `stop_sp`
+  kStuck,  // can't be followed
+  kLimit,
+};
+
+struct Walk {
+  std::uint32_t kept;
+  std::uint32_t count;
+  WalkEnd end;
+  bool visited;  // on another stack than the thread's own: nothing to remember
+};
+
+struct UnwindArea {
+  // What the memo holds is for these only.
+  std::uint64_t owner;  // Lane::birth_ticks of the thread; 0: the area is new
+  std::uint64_t epoch;  // g_rule_epoch
+  std::uint64_t stop_sp;
+  std::uint32_t stop_cell;
+  std::uint32_t memo_count;  // frames that are whole
+  WalkEnd memo_end;
+
+  std::uint32_t depth;     // unwinds that are under way: signal handlers interrupt
+  std::uint64_t outer_sp;  // where the outermost of them began
+  std::uint64_t starts;    // of outermost unwinds
+  HomeStack home;
+
+  StackFrame memo[kMaxFrames];
+  StackFrame fresh[kMaxFrames];   // of the outermost unwind
+  StackFrame nested[kMaxFrames];  // of one in a handler that interrupted it
+};
+
+// `limit`: frames, at most kMaxFrames. `stop_sp`: ends with the frame that holds this address; ~0:
+// none does. Keeps the memo's first frames.
+Walk start_walk(UnwindArea& area, const unwind::Registers& at, std::uint64_t stop_sp,
+                std::uint32_t limit);
+// The same without the memo, into area.nested.
+Walk start_nested_walk(UnwindArea& area, const unwind::Registers& at, std::uint64_t stop_sp,
+                       std::uint32_t limit);
+
+// Remembers the stack. The cells of the frames in `fresh` are set.
+void keep_walk(UnwindArea& area, const Walk& walk);
+
+}  // namespace spyglass::runtime
