@@ -14,13 +14,14 @@ namespace {
 
 constexpr int kOwnFailure = 125;
 constexpr std::uint64_t kShortestIntervalNs = 1'000'000;
+constexpr std::uint32_t kMaxSampleHz = 20'000;
 
 // Options whose value is the next argument.
 constexpr std::string_view kWithValue[] = {
-    "-o",          "--output",     "--trace",        "--on-full",  "--ring-size",
-    "--tree-size", "--operations", "--max-stack",    "--interval", "--include",
-    "--exclude",   "--max-depth",  "--max-overhead", "--follow",   "--serve-fd",
-    "--serve-name"};
+    "-o",          "--output",     "--trace",        "--on-full",   "--ring-size",
+    "--tree-size", "--operations", "--max-stack",    "--interval",  "--include",
+    "--exclude",   "--max-depth",  "--max-overhead", "--follow",    "-F",
+    "--frequency", "--sampler",    "--serve-fd",     "--serve-name"};
 
 // Where PROGRAM stands: the first argument that is no option. Everything from there on is its own.
 int find_program(int argc, char** argv) {
@@ -85,6 +86,17 @@ void add_recording_options(CLI::App& app, collector::CollectorOptions& session) 
              "Between snapshots of the counters (default 100ms)", "DURATION");
 }
 
+void add_sampling_options(CLI::App& app, collector::CollectorOptions& session) {
+  app.add_option("-F,--frequency", session.sample_hz,
+                 "CPU samples for each second of CPU time; 0: none (default 1000)")
+      ->envname("SPYGLASS_FREQUENCY")
+      ->type_name("HZ")
+      ->check(CLI::Range(0U, kMaxSampleHz));
+  add_parsed(app, "--sampler", "SPYGLASS_SAMPLER", session.sampler, collector::parse_sampler,
+             "Who takes CPU samples (default auto: perf, or the timer where perf is refused)",
+             "auto|perf|timer|off");
+}
+
 void add_choice_options(CLI::App& app, collector::CollectorOptions& session) {
   app.add_option("--include", session.include, "Record only functions or modules that match")
       ->envname("SPYGLASS_INCLUDE")
@@ -131,6 +143,7 @@ std::optional<RunOptions> read_run_options(int argc, char** argv, int& exit_code
   app.set_version_flag("--version", "spyglass-run " SPYGLASS_VERSION);
   add_recording_options(app, options.session);
   add_choice_options(app, options.session);
+  add_sampling_options(app, options.session);
   app.add_option("--serve-fd", options.serve_fd)->group("");
   app.add_option("--serve-name", options.serve_name)->group("");
 

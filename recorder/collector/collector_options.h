@@ -18,6 +18,9 @@ inline constexpr std::uint32_t kAllOperations = (1U << format::kOperationClasses
 // When the session ends: with the last process of the tree, or with the program that was started.
 enum class Follow { kTree, kMain };
 
+// Who is to take CPU samples. kAuto: perf where the kernel lets us, else the timer.
+enum class Sampler { kAuto, kPerf, kTimer, kOff };
+
 struct CollectorOptions {
   std::string output;                        // pattern of output_name.h; empty: the default name
   bool force = false;                        // replace an existing file
@@ -31,6 +34,8 @@ struct CollectorOptions {
   std::uint32_t max_depth = 0;
   std::uint32_t operations = kAllOperations;  // bit (1 << format::OperationClass)
   std::uint32_t max_stack_frames = 512;
+  std::uint32_t sample_hz = 1000;  // of CPU time; 0: off
+  Sampler sampler = Sampler::kAuto;
   double max_overhead_percent = 0;
   Follow follow = Follow::kTree;
   bool strict = false;

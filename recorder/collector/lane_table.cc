@@ -144,8 +144,9 @@ void LaneTable::snapshot(std::uint64_t now_ticks, std::uint64_t elapsed_ticks) {
 void LaneTable::refresh_thread(LaneView& view, std::uint64_t now_ticks) {
   const std::string name = name_of(arena_.lane(view.index));
   const std::uint64_t before = view.thread.cpu_ns;
-  if (const auto cpu = read_thread_cpu_ns(view.process->outer_pid, view.outer_tid)) {
-    view.cpu_reading_ns = *cpu;
+  if (const auto times = read_thread_times(view.process->outer_pid, view.outer_tid)) {
+    view.cpu_reading_ns = times->cpu_ns;
+    view.thread.runnable_ns = times->runnable_ns;
     view.cpu_reading_ticks = now_ticks;
     view.thread.cpu_ns = cpu_ns(view, now_ticks);
   }

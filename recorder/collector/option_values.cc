@@ -6,8 +6,6 @@
 #include <charconv>
 #include <cmath>
 
-#include "recorder/collector/collector_options.h"
-
 namespace spyglass::collector {
 namespace {
 
@@ -109,6 +107,22 @@ Result<std::uint32_t> parse_operations(std::string_view text) {
     text.remove_prefix(std::min(text.size(), name.size() + 1));
   }
   return bits;
+}
+
+Result<Sampler> parse_sampler(std::string_view text) {
+  if (text == "auto") {
+    return Sampler::kAuto;
+  }
+  if (text == "perf") {
+    return Sampler::kPerf;
+  }
+  if (text == "timer") {
+    return Sampler::kTimer;
+  }
+  if (text == "off") {
+    return Sampler::kOff;
+  }
+  return unreadable("--sampler value", text, "auto, perf, timer or off");
 }
 
 std::string on_full_name(format::OnFull policy) {

@@ -10,6 +10,7 @@
 
 #include "format/arena.h"
 #include "format/result.h"
+#include "recorder/collector/collector_options.h"
 
 namespace spyglass::collector {
 
@@ -24,5 +25,7 @@ Result<format::OnFull> parse_on_full(std::string_view text);
 // RecordingOptions::operations.
 Result<std::uint32_t> parse_operations(std::string_view text);
 std::string on_full_name(format::OnFull policy);
+// "auto", "perf", "timer" or "off".
+Result<Sampler> parse_sampler(std::string_view text);
 
 }  // namespace spyglass::collector

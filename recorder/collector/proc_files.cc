@@ -7,7 +7,9 @@
 
 #include <array>
 #include <charconv>
+#include <cstdio>
 #include <memory>
+#include <sstream>
 #include <string_view>
 
 #include "recorder/collector/unique_fd.h"
@@ -113,14 +115,55 @@ std::string read_executable(std::uint32_t pid) {
   return bytes > 0 ? std::string(target.data(), static_cast<std::size_t>(bytes)) : "";
 }
 
-std::optional<std::uint64_t> read_thread_cpu_ns(std::uint32_t pid, std::uint32_t tid) {
+std::optional<ThreadTimes> read_thread_times(std::uint32_t pid, std::uint32_t tid) {
   const std::string text =
       read_small_file(proc_path(pid, "task/" + std::to_string(tid) + "/schedstat"));
-  std::uint64_t cpu_ns = 0;
-  if (std::from_chars(text.data(), text.data() + text.size(), cpu_ns).ec != std::errc()) {
+  const char* end = text.data() + text.size();
+  ThreadTimes times;
+  const auto [rest, error] = std::from_chars(text.data(), end, times.cpu_ns);
+  if (error != std::errc()) {
     return std::nullopt;
   }
-  return cpu_ns;
+  if (rest != end) {
+    std::from_chars(rest + 1, end, times.runnable_ns);
+  }
+  return times;
+}
+
+std::size_t count_threads(std::uint32_t pid) {
+  std::size_t count = 0;
+  for_each_number(proc_path(pid, "task"), [&](std::uint32_t) {
+    count += 1;
+    return false;
+  });
+  return count;
+}
+
+std::vector<ProcMapping> read_code_mappings(std::uint32_t pid) {
+  std::vector<ProcMapping> mappings;
+  std::istringstream lines(read_small_file(proc_path(pid, "maps")));
+  for (std::string line; std::getline(lines, line);) {
+    // start-end rwxp offset major:minor inode   path
+    ProcMapping mapping;
+    std::array<char, 5> access = {};
+    int path_at = 0;
+    if (std::sscanf(line.c_str(), "%lx-%lx %4s %lx %*x:%*x %lu %n", &mapping.start, &mapping.end,
+                    access.data(), &mapping.file_offset, &mapping.inode, &path_at) == 5 &&
+        access[2] == 'x') {
+      mapping.path = line.substr(static_cast<std::size_t>(path_at));
+      mappings.push_back(std::move(mapping));
+    }
+  }
+  return mappings;
+}
+
+std::optional<bool> has_variable(std::uint32_t pid, const std::string& variable) {
+  const std::string text = read_small_file(proc_path(pid, "environ"));
+  if (text.empty()) {
+    return std::nullopt;
+  }
+  return text.starts_with(variable + "=") ||
+         text.find(std::string(1, '\0') + variable + "=") != std::string::npos;
 }
 
 std::optional<int> read_zombie_status(std::uint32_t pid) {

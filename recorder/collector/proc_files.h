@@ -21,8 +21,28 @@ std::optional<ProcStatus> read_proc_status(std::uint32_t pid);
 std::vector<std::string> read_command(std::uint32_t pid);
 std::string read_executable(std::uint32_t pid);
 
-// CPU time of a live thread.
-std::optional<std::uint64_t> read_thread_cpu_ns(std::uint32_t pid, std::uint32_t tid);
+struct ThreadTimes {
+  std::uint64_t cpu_ns = 0;
+  std::uint64_t runnable_ns = 0;  // waited for a CPU
+};
+// Of a live thread, since its start.
+std::optional<ThreadTimes> read_thread_times(std::uint32_t pid, std::uint32_t tid);
+
+// Threads of a live process; 0: it is gone.
+std::size_t count_threads(std::uint32_t pid);
+
+// An executable mapping of a file.
+struct ProcMapping {
+  std::uint64_t start = 0;
+  std::uint64_t end = 0;
+  std::uint64_t file_offset = 0;
+  std::uint64_t inode = 0;
+  std::string path;
+};
+std::vector<ProcMapping> read_code_mappings(std::uint32_t pid);
+
+// Whether `variable` is in the environment that a live process was started with; empty: unreadable.
+std::optional<bool> has_variable(std::uint32_t pid, const std::string& variable);
 
 // The wait status of a process that has ended, while its parent has not yet collected it.
 std::optional<int> read_zombie_status(std::uint32_t pid);
