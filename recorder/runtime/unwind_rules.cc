@@ -3,6 +3,7 @@
 
 #include <dlfcn.h>
 #include <link.h>
+#include <sys/auxv.h>
 
 #include "recorder/unwind/cfi.h"
 
@@ -26,6 +27,26 @@ bool is_own_module(const dl_find_object& found) {
          here < reinterpret_cast<std::uint64_t>(found.dlfo_map_end);
 }
 
+// Of a program with gaps between its segments, which the kernel leaves unmapped, `found` says only
+// the segment that holds the address.
+unwind::Tables tables_in(const dl_find_object& found) {
+  const auto* tables_begin = static_cast<const std::uint8_t*>(found.dlfo_eh_frame);
+  const auto* begin = static_cast<const std::uint8_t*>(found.dlfo_map_start);
+  const auto* end = static_cast<const std::uint8_t*>(found.dlfo_map_end);
+  if (tables_begin == nullptr) {
+    return {};
+  }
+  if (tables_begin < begin || tables_begin >= end) {
+    constexpr std::uint64_t kPageBytes = 4096;
+    // The program headers are on the first page.
+    const std::uint64_t image = getauxval(AT_PHDR) & ~(kPageBytes - 1);
+    begin = reinterpret_cast<const std::uint8_t*>(image);
+    end = reinterpret_cast<const std::uint8_t*>(std::uint64_t{1} << kCodeAddressBits);
+  }
+  const unwind::Tables tables = unwind::tables_of(begin, end, unwind::Layout::kMapped);
+  return tables.header.begin == tables_begin ? tables : unwind::Tables{};
+}
+
 }  // namespace
 
 unwind::Rule find_rule_slowly(std::uint64_t pc) {
@@ -35,10 +56,7 @@ unwind::Rule find_rule_slowly(std::uint64_t pc) {
   if (!find_module(pc, found)) {
     return unwind::kUnknownRule;  // not kept: a module may be loaded there, and nobody would tell
   }
-  const unwind::Tables tables = unwind::tables_of(
-      static_cast<const std::uint8_t*>(found.dlfo_map_start),
-      static_cast<const std::uint8_t*>(found.dlfo_map_end), unwind::Layout::kMapped);
-  unwind::Rule rule = unwind::find_rule(tables, pc);
+  unwind::Rule rule = unwind::find_rule(tables_in(found), pc);
   if (is_own_module(found)) {
     rule.kind = static_cast<unwind::RuleKind>(static_cast<std::uint8_t>(rule.kind) | kOwnCodeBit);
   }
