@@ -61,6 +61,12 @@ class Resources(EndToEndTest):
         recorded = self.record(["bash", "-c", inner])
         self.assertEqual((recorded.status, recorded.stdout), (bare.status, bare.stdout))
 
+    def test_little_address_space_for_the_tool_too(self):
+        recorded = self.record([program("recursion"), "12"],
+                               preexec_fn=limit(resource.RLIMIT_AS, 32 << 30))
+        self.assertEqual(recorded.status, 0, recorded.stderr)
+        self.assertEqual(recorded.calls(), self.count([program("recursion"), "12"])[0])
+
     def test_no_locked_memory_and_no_processes(self):
         for option in ["-l 0", "-i 0"]:
             with self.subTest(option):
