@@ -4,9 +4,10 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <iterator>
 #include <numeric>
+#include <string_view>
 #include <tuple>
-#include <unordered_map>
 #include <utility>
 
 #include "symbols/elf_symbols.h"
@@ -22,25 +23,45 @@ std::string hex_offset(std::uint64_t offset) {
 
 std::string file_name(const std::string& path) { return path.substr(path.find_last_of('/') + 1); }
 
-Function special(const char* name) {
+Function special(const std::string& name) {
   Function function;
+  function.kind = FunctionKind::kSpecial;
   function.name = name;
   function.short_name = name;
   return function;
 }
 
+std::string demangled(const std::string& symbol) {
+  // A place inside of a variable: name+0x10.
+  const std::size_t plus = symbol.rfind("+0x");
+  return plus == std::string::npos ? demangle(symbol)
+                                   : demangle(symbol.substr(0, plus)) + symbol.substr(plus);
+}
+
+void name_function(const format::FrameInfo& frame, Function& function) {
+  function.symbol = frame.function;
+  function.name = demangled(frame.function);
+  function.short_name = short_name(function.name);
+  function.file = frame.file;
+  function.line = frame.line;
+}
+
+std::string symbol_key(std::uint32_t module, const std::string& symbol) {
+  return std::to_string(module) + '\0' + symbol;
+}
+
 // Sites in modules that are one and the same have the same first part.
-std::string identity(std::uint32_t module, const format::SiteRecord& site,
+std::string identity(std::uint32_t module, const std::string& symbol,
                      const format::FrameInfo& frame) {
-  std::string key = std::to_string(module);
-  key += '\0';
-  key += frame.function;
-  key += '\0';
-  if (frame.function.empty() || frame.file.empty()) {
-    // Damage can leave offsets without their module: those are nobody's.
-    return key + hex_offset(site.offset);
-  }
-  return key + frame.file + '\0' + std::to_string(frame.line);
+  return symbol_key(module, symbol) + '\0' + frame.file + '\0' + std::to_string(frame.line);
+}
+
+// Where threads and processes begin, before code of the program runs.
+bool is_outermost_name(std::string_view symbol) {
+  constexpr std::string_view kNames[] = {
+      "_start", "clone", "clone3", "__clone", "__clone3", "start_thread", "__libc_start_call_main"};
+  return std::ranges::find(kNames, symbol) != std::end(kNames) ||
+         symbol.starts_with("__libc_start_main");
 }
 
 }  // namespace
@@ -61,22 +82,21 @@ void FunctionIndex::add(const format::SiteRecord& record) {
 }
 
 void FunctionIndex::add(const format::SymbolRecord& symbol) {
-  if (symbol.frames.empty() || symbol.frames.back().function.empty()) {
-    return;
+  std::vector<format::FrameInfo> frames = symbol.frames;
+  std::erase_if(frames, [](const format::FrameInfo& frame) { return frame.function.empty(); });
+  if (!frames.empty()) {
+    site(symbol.site).frames = std::move(frames);
   }
-  Site& place = site(symbol.site);
-  place.frame = symbol.frames.back();
-  place.named = true;
 }
 
 void FunctionIndex::resolve_missing_names() {
   std::map<std::uint32_t, std::vector<std::size_t>> missing;  // by module
   for (std::size_t i = 0; i < sites_.size(); ++i) {
-    if (sites_[i].known && !sites_[i].named && sites_[i].record.module != 0) {
+    if (sites_[i].known && !sites_[i].named() && sites_[i].record.module != 0) {
       missing[sites_[i].record.module].push_back(i);
     }
   }
-  for (const auto& [id, places] : missing) {
+  for (auto& [id, places] : missing) {
     const auto module = modules_.find(id);
     // Without a build-id nothing says that the file is still the one that ran.
     if (module == modules_.end() || module->second.path.empty() ||
@@ -84,10 +104,22 @@ void FunctionIndex::resolve_missing_names() {
       continue;
     }
     auto symbols = ElfSymbols::open(module->second.path, module->second.build_id);
-    for (const std::size_t place : symbols ? places : std::vector<std::size_t>{}) {
-      if (auto frame = symbols->function_at(sites_[place].record.offset)) {
-        sites_[place].frame = *std::move(frame);
-        sites_[place].named = true;
+    if (!symbols) {
+      continue;
+    }
+    std::ranges::sort(places, {}, [this](std::size_t i) { return sites_[i].record.offset; });
+    for (const std::size_t place : places) {
+      Site& site = sites_[place];
+      if (site.is_frame()) {
+        site.frames = symbols->frames_at(site.offset());
+        continue;
+      }
+      auto frame = symbols->function_at(site.offset());
+      if (!frame) {
+        frame = symbols->variable_at(site.offset());
+      }
+      if (frame) {
+        site.frames.push_back(*std::move(frame));
       }
     }
   }
@@ -113,31 +145,113 @@ std::map<std::uint32_t, std::uint32_t> FunctionIndex::canonical_modules() const 
   return canonical;
 }
 
+const std::string& FunctionIndex::module_path(std::uint32_t module) const {
+  static const std::string kNone;
+  const auto found = modules_.find(module);
+  return found == modules_.end() ? kNone : found->second.path;
+}
+
 Function FunctionIndex::describe(const Site& site) const {
   const format::SiteRecord& record = site.record;
-  if (!site.known && !site.named) {
-    return special(kDamagedName);
-  }
   if (site.known && record.module == 0 && record.offset == format::kOverflowSiteOffset) {
     return special(kOverflowName);
   }
   Function function;
-  const auto module = modules_.find(record.module);
-  if (module != modules_.end()) {
-    function.module = module->second.path;
-  }
-  if (site.named) {
-    function.symbol = site.frame.function;
-    function.name = demangle(function.symbol);
-    function.short_name = short_name(function.name);
-    function.file = site.frame.file;
-    function.line = site.frame.line;
+  function.module = module_path(record.module);
+  if (site.named()) {
+    name_function(site.frames.back(), function);
   } else {
     const std::string offset = hex_offset(record.offset);
     function.name = function.module.empty() ? offset : file_name(function.module) + "+" + offset;
     function.short_name = function.name;
   }
   return function;
+}
+
+std::uint32_t FunctionIndex::add_function(const std::string& key, Function&& function) {
+  const auto [place, added] =
+      known_.try_emplace(key, static_cast<std::uint32_t>(functions_.size()));
+  if (added) {
+    functions_.push_back(std::move(function));
+  }
+  return place->second;
+}
+
+// A site that is no instruction.
+void FunctionIndex::add_called(Site& site, std::uint32_t module) {
+  site.first = static_cast<std::uint32_t>(chains_.size());
+  site.count = 1;
+  const SiteRole role = site.known ? role_of(site.record) : SiteRole{};
+  if (!site.known && !site.named()) {
+    chains_.push_back(damaged_);
+    return;
+  }
+  if (role.role == Role::kObject) {
+    chains_.push_back(damaged_);  // never shown: objects are part of their operation
+    return;
+  }
+  if (role.role == Role::kOperation) {
+    Function function =
+        special(format::is_operation(role.number) ? format::operation_info(role.number).name
+                                                  : "[unknown operation]");
+    function.kind = FunctionKind::kOperation;
+    function.operation = role.number;
+    chains_.push_back(
+        add_function("operation " + std::to_string(role.number), std::move(function)));
+    return;
+  }
+  const bool placed = site.named() && !site.frames.back().file.empty();
+  // Damage can leave offsets without their module: those are nobody's.
+  const std::string symbol = site.named() ? site.frames.back().function : std::string();
+  const std::string key = placed
+                              ? identity(module, symbol, site.frames.back())
+                              : symbol_key(module, symbol) + '\0' + hex_offset(site.record.offset);
+  const std::uint32_t function = add_function(key, describe(site));
+  if (site.named()) {
+    by_symbol_.try_emplace(symbol_key(module, symbol), function);
+  }
+  chains_.push_back(function);
+}
+
+void FunctionIndex::add_frames(Site& site, std::uint32_t module) {
+  site.first = static_cast<std::uint32_t>(chains_.size());
+  site.show = show_frame(site);
+  if (site.record.module == 0 && site.record.offset == format::kTruncatedSiteOffset) {
+    chains_.push_back(add_function("truncated", special(kTruncatedName)));
+  } else if (!site.named()) {
+    const std::string& path = module_path(site.record.module);
+    Function function =
+        special("[" + (path.empty() ? std::string("unknown") : file_name(path)) + "]");
+    function.module = path;
+    function.kind = FunctionKind::kUnnamed;
+    chains_.push_back(add_function("module " + std::to_string(module), std::move(function)));
+  }
+  for (auto frame = site.frames.rbegin(); frame != site.frames.rend(); ++frame) {
+    const std::string by_symbol = symbol_key(module, frame->function);
+    // Without debug information the name has to do, also for what hooks reported.
+    const auto same = frame->file.empty() ? by_symbol_.find(by_symbol) : by_symbol_.end();
+    if (same != by_symbol_.end()) {
+      chains_.push_back(same->second);
+      continue;
+    }
+    Function function;
+    function.module = module_path(site.record.module);
+    name_function(*frame, function);
+    chains_.push_back(add_function(identity(module, frame->function, *frame), std::move(function)));
+    by_symbol_.try_emplace(by_symbol, chains_.back());
+  }
+  site.count = static_cast<std::uint32_t>(chains_.size()) - site.first;
+}
+
+FunctionIndex::Show FunctionIndex::show_frame(const Site& site) const {
+  const std::string module = file_name(module_path(site.record.module));
+  if (module.starts_with("libspyglass.so")) {
+    return Show::kNever;
+  }
+  const bool of_system = module.starts_with("libc.so") || module.starts_with("ld-linux") ||
+                         module.starts_with("libpthread.so");
+  const bool outermost = site.named() ? is_outermost_name(site.frames.back().function) : of_system;
+  return outermost ? Show::kNotOutermost : Show::kAlways;
 }
 
 void FunctionIndex::sort_functions() {
@@ -157,8 +271,8 @@ void FunctionIndex::sort_functions() {
     sorted.push_back(std::move(functions_[index]));
   }
   functions_ = std::move(sorted);
-  for (Site& site : sites_) {
-    site.function = place[site.function];
+  for (std::uint32_t& function : chains_) {
+    function = place[function];
   }
   damaged_ = place[damaged_];
 }
@@ -168,29 +282,59 @@ void FunctionIndex::finish(bool resolve_missing) {
     resolve_missing_names();
   }
   const std::map<std::uint32_t, std::uint32_t> canonical = canonical_modules();
-  std::unordered_map<std::string, std::uint32_t> known;
   functions_.push_back(special(kDamagedName));
   damaged_ = 0;
-  for (Site& site : sites_) {
-    if (!site.known && !site.named) {
-      site.function = damaged_;
-      continue;
-    }
+  const auto same_module = [&canonical](const Site& site) {
     const auto module = canonical.find(site.record.module);
-    const std::uint32_t same = module == canonical.end() ? site.record.module : module->second;
-    const auto [place, added] = known.try_emplace(identity(same, site.record, site.frame),
-                                                  static_cast<std::uint32_t>(functions_.size()));
-    if (added) {
-      functions_.push_back(describe(site));
+    return module == canonical.end() ? site.record.module : module->second;
+  };
+  // Functions first: instructions join them.
+  for (const bool frames : {false, true}) {
+    for (Site& site : sites_) {
+      if (site.is_frame() != frames) {
+        continue;
+      }
+      frames ? add_frames(site, same_module(site)) : add_called(site, same_module(site));
     }
-    site.function = place->second;
   }
+  known_.clear();
+  by_symbol_.clear();
   sort_functions();
 }
 
-std::uint32_t FunctionIndex::function_of(std::uint32_t site) const {
+std::uint32_t FunctionIndex::function_of(std::uint32_t site) const { return chain_of(site).back(); }
+
+std::span<const std::uint32_t> FunctionIndex::chain_of(std::uint32_t site) const {
   const std::uint32_t slot = index_.find(site);
-  return slot == IdIndex::kNone ? damaged_ : sites_[slot].function;
+  if (slot == IdIndex::kNone || sites_[slot].count == 0) {
+    return {&damaged_, 1};
+  }
+  return std::span(chains_).subspan(sites_[slot].first, sites_[slot].count);
+}
+
+FunctionIndex::Show FunctionIndex::show_of(std::uint32_t site) const {
+  const std::uint32_t slot = index_.find(site);
+  return slot == IdIndex::kNone ? Show::kAlways : sites_[slot].show;
+}
+
+std::string FunctionIndex::place_of(std::uint32_t id) const {
+  const std::uint32_t slot = index_.find(id);
+  if (slot == IdIndex::kNone || !sites_[slot].known) {
+    return {};
+  }
+  const Site& site = sites_[slot];
+  const std::string module = file_name(module_path(site.record.module));
+  if (!site.named()) {
+    return (module.empty() ? "" : module + "+") + hex_offset(site.offset());
+  }
+  // Not the wrapper that is inlined into its user.
+  const format::FrameInfo& frame = site.frames.back();
+  const std::string name = demangled(frame.function);
+  if (!site.is_frame()) {
+    return name;
+  }
+  const std::string line = frame.at_line == 0 ? "" : ":" + std::to_string(frame.at_line);
+  return short_name(name) + (frame.file.empty() ? "" : " " + file_name(frame.file) + line);
 }
 
 std::vector<format::ModuleInfo> FunctionIndex::modules() const {

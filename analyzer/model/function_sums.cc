@@ -21,6 +21,9 @@ void add_times_of_calls(const Metrics& from, Metrics& into) {
   into.completed_ns += from.completed_ns;
   into.wall_self_ns += from.wall_self_ns;
   into.cpu_self_ns += from.cpu_self_ns;
+  into.samples.self += from.samples.self;
+  into.bytes.self += from.bytes.self;
+  into.errors.self += from.errors.self;
   into.histogram.add(from.histogram);
 }
 
@@ -40,6 +43,9 @@ void FunctionSums::add(std::size_t index, const LaidNode& node, const Metrics& m
   if (on_path_[node.function]++ == 0) {
     function.metrics.wall_total_ns += metrics.wall_total_ns;
     function.metrics.cpu_total_ns += metrics.cpu_total_ns;
+    function.metrics.samples.total += metrics.samples.total;
+    function.metrics.bytes.total += metrics.bytes.total;
+    function.metrics.errors.total += metrics.errors.total;
     // Squares until finish(): errors of different nodes are independent.
     function.metrics.uncertainty_ns += metrics.uncertainty_ns * metrics.uncertainty_ns;
   }

@@ -2,6 +2,7 @@
 #include "analyzer/model/node_table.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "analyzer/model/bucket_list.h"
 
@@ -37,12 +38,31 @@ void NodeCounts::add(const NodeCounts& other) {
   estimated_ticks += other.estimated_ticks;
   fold_in_ticks += other.fold_in_ticks;
   fold_out_ticks += other.fold_out_ticks;
+  samples += other.samples;
+  bytes += other.bytes;
+  errors += other.errors;
+  hold_ticks += other.hold_ticks;
+  holds += other.holds;
   add_buckets(other.buckets, buckets);
+}
+
+void NodeCounts::add_besides_calls(const NodeCounts& other) {
+  off_cpu_ticks += other.off_cpu_ticks;
+  samples += other.samples;
+  bytes += other.bytes;
+  errors += other.errors;
+}
+
+double NodeCounts::all_estimated_ticks() const {
+  return calls == 0 ? estimated_ticks
+                    : estimated_ticks +
+                          static_cast<double>(unestimated_calls) *
+                              (static_cast<double>(completed_ticks) / static_cast<double>(calls));
 }
 
 bool NodeCounts::empty() const {
   return (calls | open_calls | untimed_calls | wall_ticks | off_cpu_ticks | fold_in_ticks |
-          fold_out_ticks) == 0;
+          fold_out_ticks | samples | bytes | errors | holds) == 0;
 }
 
 NodeTable::NodeTable() {
@@ -70,6 +90,59 @@ void NodeTable::define(const format::NodeRecord& record) {
   nodes_[own].site = record.site;
   nodes_[own].depth = nodes_[parent].depth + 1;
   nodes_[own].defined = true;
+  describe(nodes_[own]);
+}
+
+void NodeTable::describe(RecordedNode& node) {
+  const SiteRole role = role_of_site(node.site);
+  const RecordedNode& parent = nodes_[node.parent];
+  const bool free_above = node.parent == kRootSlot || parent.framed;
+  node.role = role.role;
+  node.framed = role.role == Role::kFrame && free_above;
+  node.outermost = role.role != Role::kFrame && free_above;
+  if (role.role == Role::kOperation && format::is_operation(role.number)) {
+    node.wait = static_cast<std::uint8_t>(format::operation_info(role.number).kind);
+  } else if (role.role == Role::kObject && parent.role == Role::kOperation) {
+    node.wait = parent.wait;
+  }
+}
+
+void NodeTable::count(const format::MetricRow& row) {
+  NodeCounts& counts = nodes_[slot(row.node)].counts;
+  switch (row.metric) {
+    case format::Metric::kSamples:
+      counts.samples += row.value;
+      break;
+    case format::Metric::kBytes:
+      counts.bytes += row.value;
+      break;
+    case format::Metric::kErrors:
+      counts.errors += row.value;
+      break;
+    case format::Metric::kHoldTicks:
+      counts.hold_ticks += row.value;
+      break;
+    case format::Metric::kHolds:
+      counts.holds += row.value;
+      break;
+  }
+}
+
+void NodeTable::time_frames() {
+  std::vector<std::uint32_t> by_id(nodes_.size());
+  std::iota(by_id.begin(), by_id.end(), 0U);
+  std::sort(by_id.begin(), by_id.end(), [this](std::uint32_t a, std::uint32_t b) {
+    return nodes_[a].id > nodes_[b].id;  // children first
+  });
+  for (const std::uint32_t slot : by_id) {
+    const RecordedNode& node = nodes_[slot];
+    if (!node.defined || node.parent == kUndefined || nodes_[node.parent].role != Role::kFrame) {
+      continue;
+    }
+    NodeCounts& frame = nodes_[node.parent].counts;
+    frame.wall_ticks += node.counts.wall_ticks - node.counts.fold_in_ticks;
+    frame.estimated_ticks += node.counts.all_estimated_ticks();
+  }
 }
 
 void NodeTable::count(const format::CounterRow& row, bool times) {

@@ -5,10 +5,12 @@
 #pragma once
 
 #include <cstdint>
+#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
 #include "analyzer/model/id_index.h"
+#include "analyzer/model/site_role.h"
 #include "format/records.h"
 
 namespace spyglass::model {
@@ -28,11 +30,19 @@ struct NodeCounts {
   double estimated_ticks = 0;           // time of the other untimed calls
   std::uint64_t fold_in_ticks = 0;
   std::uint64_t fold_out_ticks = 0;
+  std::uint64_t samples = 0;
+  std::uint64_t bytes = 0;
+  std::uint64_t errors = 0;
+  std::uint64_t hold_ticks = 0;
+  std::uint64_t holds = 0;
   std::uint32_t fine_histogram = 0;  // index + 1 in SpanHistograms
   std::vector<format::BucketCount> buckets;
 
   void add(const NodeCounts& other);
+  // Of `other`, all but its calls and their times: those are known elsewhere.
+  void add_besides_calls(const NodeCounts& other);
   bool empty() const;
+  double all_estimated_ticks() const;  // of untimed calls
 };
 
 struct RecordedNode {
@@ -41,7 +51,14 @@ struct RecordedNode {
   std::uint32_t site = 0;
   std::uint32_t depth = 0;  // of the root 0
   bool defined = false;
+  Role role = Role::kFunction;
+  bool framed = false;          // it and all above it are frames
+  bool outermost = false;       // no timed call above it
+  bool referred = false;        // by an event: kept even if nothing was counted
+  std::uint8_t wait = kNoWait;  // OperationClass of the operation that time off the CPU belongs to
   NodeCounts counts;
+
+  static constexpr std::uint8_t kNoWait = 255;
 };
 
 class NodeTable {
@@ -54,6 +71,12 @@ class NodeTable {
   void define(const format::NodeRecord& record);
   // Nodes of `site` hold calls past the tree's bound; those below it are always reached by folds.
   void set_overflow_site(std::uint32_t site) { overflow_sites_.insert(site); }
+  // Requires: before nodes of that site are defined.
+  void set_role(std::uint32_t site, const SiteRole& role) { roles_[site] = role; }
+  SiteRole role_of_site(std::uint32_t site) const {
+    const auto found = roles_.find(site);
+    return found == roles_.end() ? SiteRole{} : found->second;
+  }
   bool is_overflow(std::uint32_t slot) const {
     return nodes_[slot].defined && overflow_sites_.contains(nodes_[slot].site);
   }
@@ -66,16 +89,21 @@ class NodeTable {
   std::uint32_t size() const { return static_cast<std::uint32_t>(nodes_.size()); }
 
   void count(const format::CounterRow& row, bool times);
+  void count(const format::MetricRow& row);
+  // Frames take as long as the calls below them. After all rows.
+  void time_frames();
   // Whether a call at `inner` that was made from `outer` stands at a node of its own path, rather
   // than having been folded.
   bool is_below(std::uint32_t inner, std::uint32_t outer) const;
 
  private:
   std::uint32_t add(std::uint32_t id);
+  void describe(RecordedNode& node);
 
   IdIndex index_;
   std::vector<RecordedNode> nodes_;
   std::unordered_set<std::uint32_t> overflow_sites_;
+  std::unordered_map<std::uint32_t, SiteRole> roles_;  // of sites that are no functions
 };
 
 }  // namespace spyglass::model

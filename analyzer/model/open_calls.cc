@@ -32,12 +32,16 @@ void OpenCalls::count_time(ThreadCounts& thread, const Call& call, std::uint32_t
   if (caller == NodeTable::kRootSlot) {
     thread.recorded_ticks += ticks;
   }
+  if (nodes_[call.node].role == Role::kOperation &&
+      nodes_[call.node].wait != RecordedNode::kNoWait) {
+    thread.wait_ticks[nodes_[call.node].wait] += ticks;
+  }
 }
 
 void OpenCalls::count_open(ThreadCounts& thread, const Call& call) {
   if (!call.inherited) {
     nodes_[call.node].counts.open_calls += 1;
-    thread.calls += 1;
+    thread.calls += nodes_[call.node].role == Role::kObject ? 0 : 1;
   }
 }
 

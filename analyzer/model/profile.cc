@@ -45,6 +45,18 @@ double Histogram::quantile_ns(double q, double min_ns, double max_ns) const {
   return std::max(min_ns, max_ns > 0 ? std::min(middle_ns, max_ns) : middle_ns);
 }
 
+double ThreadInfo::all_waiting_ns() const {
+  double sum = 0;
+  for (const double ns : waiting_ns) {
+    sum += ns;
+  }
+  return sum;
+}
+
+double ThreadInfo::other_ns() const {
+  return std::max(0.0, wall_ns - cpu_ns - all_waiting_ns() - std::max(0.0, runnable_ns));
+}
+
 double Metrics::mean_ns() const {
   const std::uint64_t completed = calls - std::min(calls, open_calls);
   return completed == 0 ? 0 : completed_ns / static_cast<double>(completed);

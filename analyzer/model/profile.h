@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // profile.h - what a recording says, immutable: processes, threads, modules, functions, the merged
-// tree.
+// tree, and what operations acted on.
 //
 // Every view (table, tree, callers, diff, export) is computed from this and nothing else. Node and
 // function order is deterministic for equal recordings. Trees can be 10^6 deep: never recurse.
@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "format/duration_histogram.h"
@@ -36,6 +37,12 @@ struct Histogram {
   double quantile_ns(double q, double min_ns, double max_ns) const;
 };
 
+// What is counted without being timed.
+struct Tally {
+  std::uint64_t self = 0;
+  std::uint64_t total = 0;  // with what is below; for functions: outermost calls only
+};
+
 // One metric set, at a node or of a function. Nanoseconds. Exact but for demoted and approximate
 // parts.
 struct Metrics {
@@ -52,12 +59,24 @@ struct Metrics {
   std::uint64_t untimed_calls = 0;  // of `calls`: demoted, times estimated
   double uncertainty_ns = 0;        // standard error of wall_total_ns through demotion
   double completed_ns = 0;          // time of all completed calls, recursive inner calls included
+  Tally samples;                    // of the CPU
+  Tally bytes;                      // moved by operations
+  Tally errors;                     // of operations
 
   double mean_ns() const;  // of completed calls, recursive inner calls included
 };
 
+enum class FunctionKind : std::uint8_t {
+  kFunction,
+  kOperation,  // an interposed function, see format/operation.h
+  kUnnamed,    // all code of a module that carries no name
+  kSpecial,    // "[stack truncated]" and the like
+};
+
 struct Function {
-  std::string name;  // demangled, full; "[past the tree's bound]", "0x1234" when unknown
+  FunctionKind kind = FunctionKind::kFunction;
+  std::uint32_t operation = 0;  // number, of kOperation
+  std::string name;             // demangled, full; "[past the tree's bound]", "0x1234" when unknown
   std::string short_name;
   std::string symbol;  // mangled
   std::string module;  // path, or empty
@@ -76,6 +95,65 @@ struct TreeNode {
                     // once, so that no child has more than its parent
 };
 
+// Something that operations acted on.
+struct Object {
+  format::ObjectKind kind = format::ObjectKind::kUnknown;
+  std::string name;   // path, address, type (demangled) ...; empty for locks
+  std::string place;  // of a lock: its variable, else where it was met first
+};
+
+// What was done to one object (or none) by the calls of an operation in one context. The uses of a
+// node add up to the node.
+struct ObjectUse {
+  static constexpr std::uint32_t kNoObject = ~std::uint32_t{0};
+  std::uint32_t node = 0;            // of the operation: its parent is the context
+  std::uint32_t object = kNoObject;  // index into objects
+  Metrics metrics;                   // totals only
+  double off_cpu_ns = 0;
+  double hold_ns = 0;  // locks: from acquired to released
+  std::uint64_t holds = 0;
+};
+
+// Waits for a lock while the same thread, doing the same, held it.
+struct Contention {
+  std::uint32_t object = 0;         // index into objects
+  std::uint32_t holder_thread = 0;  // thread id; 0: not known
+  std::uint32_t holder_tid = 0;     // 0: not known
+  std::uint32_t holder_node = 0;    // what it did last; 0: not known
+  std::uint64_t waits = 0;
+  double wait_ns = 0;
+};
+
+// One lock was taken while another was held.
+struct LockOrder {
+  std::uint32_t held = 0;  // index into objects
+  std::uint32_t taken = 0;
+  std::uint64_t count = 0;
+  std::uint32_t held_node = 0;  // an example
+  std::uint32_t taken_node = 0;
+};
+
+// Exceptions of one type, thrown and caught at the same nodes.
+struct ExceptionFlow {
+  std::uint32_t type = ObjectUse::kNoObject;  // index into objects
+  std::uint32_t node = 0;                     // of the operation that threw
+  std::uint32_t catch_node = 0;               // 0: not caught
+  std::uint64_t count = 0;
+  std::uint64_t frames = 0;                                  // unwound, of all
+  double cost_ns = 0;                                        // from throw to catch, of all
+  std::vector<std::pair<std::string, std::uint64_t>> texts;  // what(), most frequent first
+  std::uint64_t other_texts = 0;                             // exceptions with yet others
+};
+
+struct FatalSignal {
+  std::uint32_t thread = 0;  // id
+  std::uint32_t object = ObjectUse::kNoObject;
+  std::uint32_t node = 0;  // what was interrupted
+  std::uint64_t address = 0;
+  double at_ns = 0;
+  std::string text;
+};
+
 struct ProcessInfo {
   format::ProcessRecord record;
   std::uint32_t threads = 0;
@@ -89,6 +167,12 @@ struct ThreadInfo {
   double cpu_ns = 0;
   double recorded_ns = 0;  // wall time inside recorded calls: sum of the totals of its root calls
   std::uint64_t calls = 0;
+  std::uint64_t samples = 0;
+  double waiting_ns[format::kOperationClasses] = {};  // off the CPU in operations
+  double runnable_ns = 0;                             // ready, but another ran; negative: unknown
+
+  double all_waiting_ns() const;
+  double other_ns() const;  // of wall_ns, what nothing above explains
 };
 
 struct Damage {
@@ -112,6 +196,12 @@ struct Profile {
   std::vector<Function> functions;
   std::vector<TreeNode> nodes;  // parents before children, in depth-first order; children by
                                 // function
+  std::vector<Object> objects;
+  std::vector<ObjectUse> uses;  // by node
+  std::vector<Contention> contention;
+  std::vector<LockOrder> lock_orders;
+  std::vector<ExceptionFlow> exceptions;
+  std::vector<FatalSignal> fatal_signals;
   std::vector<format::LossRecord> losses;
   std::vector<format::CoverageRecord> coverage;
   std::vector<std::string> demoted;  // names of demoted functions
@@ -120,6 +210,9 @@ struct Profile {
   std::uint64_t spans = 0;    // kept in the recording
   std::uint64_t file_bytes = 0;
   bool approximate_cpu = false;  // any thread's CPU time is approximate
+  bool timed_calls = false;      // functions were recorded call by call, not only operations
+  bool sampled_cpu = false;      // CPU times of functions are samples times their interval
+  std::uint64_t samples = 0;
 };
 
 }  // namespace spyglass

@@ -7,6 +7,7 @@
 #include <set>
 #include <utility>
 
+#include "analyzer/model/object_sums.h"
 #include "analyzer/model/recording_pass.h"
 #include "analyzer/model/survey.h"
 #include "analyzer/model/tree_sums.h"
@@ -73,7 +74,7 @@ Coverage choose_coverage(const Survey& survey, const SessionClock& clock,
 // The kernel tells a thread's CPU time even when the thread never came to tell what it spent
 // waiting in its last call: what is missing was waited there.
 void charge_last_waits(const SessionClock& clock, RecordingPass& pass) {
-  for (const model::ThreadCounts& thread : pass.threads().threads()) {
+  for (model::ThreadCounts& thread : pass.threads().threads()) {
     if (thread.innermost == model::IdIndex::kNone || thread.record.cpu_ns == 0 ||
         thread.record.cpu_accuracy == format::CpuAccuracy::kNone) {
       continue;
@@ -84,8 +85,11 @@ void charge_last_waits(const SessionClock& clock, RecordingPass& pass) {
     const double waited_ticks =
         std::min(missing_ticks, static_cast<double>(thread.innermost_ticks));
     if (waited_ticks > 0) {
-      pass.nodes()[thread.innermost].counts.off_cpu_ticks +=
-          static_cast<std::uint64_t>(waited_ticks);
+      model::RecordedNode& node = pass.nodes()[thread.innermost];
+      node.counts.off_cpu_ticks += static_cast<std::uint64_t>(waited_ticks);
+      if (node.wait != model::RecordedNode::kNoWait) {
+        thread.wait_off_cpu_ticks[node.wait] += static_cast<std::uint64_t>(waited_ticks);
+      }
     }
   }
 }
@@ -173,14 +177,16 @@ Result<Profile> build(SgzReader reader, const std::string& name, const ProfileOp
   functions.finish(options.resolve_missing);
   profile.modules = functions.modules();
   describe_end(pass, functions, functions.functions(), profile);
-  pass.threads().write(clock, from_spans ? coverage.spans : coverage.counters, settings.last_ticks,
-                       profile);
-  std::vector<model::LaidNode> laid = model::lay_out(pass.nodes(), functions);
-  profile.functions = std::move(functions.functions());
   model::SumOptions sums;
+  sums.sample_interval_ns = static_cast<double>(profile.session.sample_interval_ns);
+  pass.threads().write(clock, from_spans ? coverage.spans : coverage.counters, settings.last_ticks,
+                       sums.sample_interval_ns, profile);
+  model::Layout layout = model::lay_out(pass.nodes(), functions);
+  profile.functions = std::move(functions.functions());
   sums.histogram_scale = from_spans ? model::kFineScale : format::kHistogramScale;
   sums.extremes_from_histogram = options.range && !from_spans;
-  model::write_tree(std::move(laid), clock, sums, profile);
+  model::write_objects(pass, layout, clock, sums, profile);
+  model::write_tree(std::move(layout.nodes), clock, sums, profile);
   collect_damage(reader, survey, pass, profile);
   return profile;
 }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "format/event_codec.h"
 #include "format/metadata_codec.h"
 #include "format/span_codec.h"
 #include "format/table_codec.h"
@@ -43,7 +44,8 @@ RecordingPass::RecordingPass(const Settings& settings)
     : settings_(settings),
       open_calls_(nodes_, threads_, settings.from_spans ? settings.spans : settings.counters,
                   settings.from_spans ? OpenCalls::Beside::kSpans : OpenCalls::Beside::kCounters),
-      span_counts_(nodes_, threads_, settings.spans, settings.ns_per_tick_q60) {}
+      span_counts_(nodes_, threads_, settings.spans, settings.ns_per_tick_q60),
+      events_(nodes_, settings.spans) {}
 
 void RecordingPass::read(SgzReader& reader) {
   BlockView block;
@@ -65,12 +67,17 @@ bool RecordingPass::wanted(const format::BlockHeader& header) const {
     case BlockKind::kOpenCalls:
     case BlockKind::kLosses:
     case BlockKind::kSymbols:
+    case BlockKind::kObjects:
       return true;
     case BlockKind::kCounters:
+    case BlockKind::kMetrics:
       return settings_.counters.whole() || (header.last_ticks > settings_.counters.start &&
                                             header.last_ticks <= settings_.counters.end);
     case BlockKind::kSpans:
       return settings_.from_spans && header.last_ticks >= settings_.spans.start &&
+             header.first_ticks <= settings_.spans.end;
+    case BlockKind::kEvents:
+      return header.last_ticks >= settings_.spans.start &&
              header.first_ticks <= settings_.spans.end;
     default:
       return false;  // session and end were read before; others are unknown to this version
@@ -94,6 +101,7 @@ Status RecordingPass::decode(const format::BlockHeader& header) {
     case BlockKind::kModules:
     case BlockKind::kLosses:
     case BlockKind::kSymbols:
+    case BlockKind::kObjects:
       return decode_people(header);
     default:
       return decode_tables(header);
@@ -112,6 +120,8 @@ Status RecordingPass::decode_people(const format::BlockHeader& header) {
       return each(format::decode_losses(raw_), [this](const format::LossRecord& r) {
         losses_[{r.kind, r.reason, r.thread}] = r.count;
       });
+    case BlockKind::kObjects:
+      return each(format::decode_objects(raw_), [this](const auto& r) { objects_[r.id] = r; });
     default:
       return each(format::decode_symbols(raw_), [this](const auto& r) { functions_.add(r); });
   }
@@ -126,6 +136,9 @@ Status RecordingPass::decode_tables(const format::BlockHeader& header) {
                     if (site.module == 0 && site.offset == format::kOverflowSiteOffset) {
                       nodes_.set_overflow_site(site.id);
                     }
+                    if (const SiteRole role = role_of(site); role.role != Role::kFunction) {
+                      nodes_.set_role(site.id, role);
+                    }
                   });
     case BlockKind::kNodes:
       return each(format::decode_nodes, raw_, header.records, node_records_,
@@ -136,6 +149,12 @@ Status RecordingPass::decode_tables(const format::BlockHeader& header) {
     case BlockKind::kOpenCalls:
       return each(format::decode_open_calls, raw_, header.records, open_records_,
                   [this](const auto& call) { open_calls_.see(call); });
+    case BlockKind::kMetrics:
+      return each(format::decode_metrics, raw_, header.records, metric_rows_,
+                  [this](const format::MetricRow& row) { count(row); });
+    case BlockKind::kEvents:
+      return each(format::decode_events, raw_, header.records, event_records_,
+                  [this, &header](const auto& event) { events_.see(header.thread, event); });
     default: {
       span_records_.clear();
       Status decoded = format::decode_spans(raw_, header.records, span_records_);
@@ -157,11 +176,25 @@ void RecordingPass::count(const format::CounterRow& row) {
     thread.recorded_ticks += times ? row.fold_out_ticks : 0;
     return;
   }
+  const RecordedNode& node = nodes_[slot];
   thread.off_cpu_ticks += row.off_cpu_ticks;
+  const bool waits = node.wait != RecordedNode::kNoWait;
+  if (waits) {
+    thread.wait_off_cpu_ticks[node.wait] += row.off_cpu_ticks;
+  }
   if (times) {
-    thread.calls += row.calls + row.untimed_calls;
-    thread.recorded_ticks +=
-        nodes_[slot].parent == NodeTable::kRootSlot ? row.wall_ticks - row.fold_in_ticks : 0;
+    thread.calls += node.role == Role::kObject ? 0 : row.calls + row.untimed_calls;
+    thread.recorded_ticks += node.outermost ? row.wall_ticks - row.fold_in_ticks : 0;
+  }
+  if (waits && node.role == Role::kOperation) {
+    thread.wait_ticks[node.wait] += row.wall_ticks;
+  }
+}
+
+void RecordingPass::count(const format::MetricRow& row) {
+  nodes_.count(row);
+  if (row.metric == format::Metric::kSamples) {
+    threads_.thread(row.thread).samples += row.value;
   }
 }
 

@@ -14,6 +14,7 @@
 #include <tuple>
 #include <vector>
 
+#include "analyzer/model/event_sums.h"
 #include "analyzer/model/function_index.h"
 #include "analyzer/model/node_table.h"
 #include "analyzer/model/open_calls.h"
@@ -44,6 +45,8 @@ class RecordingPass {
   NodeTable& nodes() { return nodes_; }
   ThreadTable& threads() { return threads_; }
   FunctionIndex& functions() { return functions_; }
+  const EventSums& events() const { return events_; }
+  const std::map<std::uint32_t, format::ObjectInfo>& objects() const { return objects_; }
   std::uint64_t spans() const { return spans_; }
   bool folded() const { return folded_; }
   // Of every (kind, reason) the sum over threads.
@@ -57,6 +60,7 @@ class RecordingPass {
   Status decode_tables(const format::BlockHeader& header);
   Status decode_people(const format::BlockHeader& header);
   void count(const format::CounterRow& row);
+  void count(const format::MetricRow& row);
 
   Settings settings_;
   NodeTable nodes_;
@@ -64,6 +68,8 @@ class RecordingPass {
   FunctionIndex functions_;
   OpenCalls open_calls_;
   SpanCounts span_counts_;
+  EventSums events_;
+  std::map<std::uint32_t, format::ObjectInfo> objects_;
   std::uint64_t spans_ = 0;
   bool folded_ = false;
   std::map<std::tuple<format::LossKind, std::string, std::uint32_t>, std::uint64_t> losses_;
@@ -75,6 +81,8 @@ class RecordingPass {
   std::vector<format::CounterRow> rows_;
   std::vector<format::SpanRecord> span_records_;
   std::vector<format::OpenCall> open_records_;
+  std::vector<format::MetricRow> metric_rows_;
+  std::vector<format::EventRecord> event_records_;
 };
 
 }  // namespace spyglass::model

@@ -85,7 +85,7 @@ void SpanCounts::count(std::uint32_t thread, std::span<const format::SpanRecord>
     counts.max_ticks = std::max(counts.max_ticks, span.duration_ticks);
     count_duration(counts, span.duration_ticks);
     thread_counts.calls += 1;
-    if (node.parent == NodeTable::kRootSlot) {
+    if (node.outermost) {
       thread_counts.recorded_ticks += inside_ticks;
     }
   }

@@ -52,7 +52,8 @@ Survey survey(SgzReader& reader, bool with_snapshots) {
       if (auto end = format::decode_end(raw)) {
         found.end = *std::move(end);
       }
-    } else if (block.header.kind == BlockKind::kCounters && with_snapshots) {
+    } else if (with_snapshots && (block.header.kind == BlockKind::kCounters ||
+                                  block.header.kind == BlockKind::kMetrics)) {
       keep_snapshot(block.header, found.snapshots);
     }
   }

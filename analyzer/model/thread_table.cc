@@ -7,7 +7,7 @@ namespace spyglass::model {
 namespace {
 
 ThreadInfo describe(const ThreadCounts& counts, const SessionClock& clock, const TickRange& range,
-                    std::uint64_t end_ticks) {
+                    std::uint64_t end_ticks, double sample_interval_ns) {
   ThreadInfo info;
   info.record = counts.record;
   const std::uint64_t exit_ticks =
@@ -22,6 +22,20 @@ ThreadInfo describe(const ThreadCounts& counts, const SessionClock& clock, const
   const bool from_kernel = range.whole() && counts.record.cpu_ns != 0;
   info.cpu_ns = from_kernel ? static_cast<double>(counts.record.cpu_ns)
                             : std::max(0.0, info.recorded_ns - off_ns);
+  info.samples = counts.samples;
+  if (!from_kernel && counts.samples != 0) {
+    info.cpu_ns = static_cast<double>(counts.samples) * sample_interval_ns;
+  }
+  const bool whole = range.whole();
+  info.runnable_ns =
+      whole && counts.record.runnable_ns != 0 ? static_cast<double>(counts.record.runnable_ns) : -1;
+  // Without the kernel's word on switches, an operation is taken to wait as long as it lasts.
+  const bool exact = counts.record.cpu_accuracy == format::CpuAccuracy::kExact;
+  const auto& waits = exact ? counts.wait_off_cpu_ticks : counts.wait_ticks;
+  for (std::size_t i = 0; i < waits.size(); ++i) {
+    const auto ticks = static_cast<double>(static_cast<std::int64_t>(waits[i]));
+    info.waiting_ns[i] = clock.ns(std::max(0.0, ticks));
+  }
   return info;
 }
 
@@ -38,7 +52,7 @@ ThreadCounts& ThreadTable::thread(std::uint32_t id) {
 }
 
 void ThreadTable::write(const SessionClock& clock, const TickRange& range, std::uint64_t end_ticks,
-                        Profile& profile) const {
+                        double sample_interval_ns, Profile& profile) const {
   std::map<std::uint32_t, ProcessInfo> processes;
   for (const auto& [id, record] : processes_) {
     const std::uint64_t process_end = record.end_ticks != 0 ? record.end_ticks : end_ticks;
@@ -47,8 +61,8 @@ void ThreadTable::write(const SessionClock& clock, const TickRange& range, std::
     }
   }
   for (const ThreadCounts& counts : threads_) {
-    ThreadInfo info = describe(counts, clock, range, end_ticks);
-    if (!range.whole() && info.wall_ns <= 0 && info.calls == 0) {
+    ThreadInfo info = describe(counts, clock, range, end_ticks, sample_interval_ns);
+    if (!range.whole() && info.wall_ns <= 0 && info.calls == 0 && info.samples == 0) {
       continue;
     }
     const auto process = processes.find(counts.record.process);

@@ -2,6 +2,7 @@
 // thread_table.h - processes and threads, and what was counted in each.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <vector>
@@ -19,6 +20,10 @@ struct ThreadCounts {
   std::uint64_t calls = 0;
   std::uint64_t recorded_ticks = 0;  // inside calls
   std::uint64_t off_cpu_ticks = 0;   // of these
+  std::uint64_t samples = 0;
+  // Of operations, by OperationClass: off the CPU, and altogether.
+  std::array<std::uint64_t, format::kOperationClasses> wait_off_cpu_ticks{};
+  std::array<std::uint64_t, format::kOperationClasses> wait_ticks{};
   // The innermost call of those that had not returned when the thread ended.
   std::uint32_t innermost = IdIndex::kNone;  // slot in NodeTable
   std::uint64_t innermost_ticks = 0;
@@ -29,11 +34,11 @@ class ThreadTable {
   void define(const format::ProcessRecord& record) { processes_[record.id] = record; }
   void define(const format::ThreadRecord& record) { thread(record.id).record = record; }
   ThreadCounts& thread(std::uint32_t id);
-  const std::vector<ThreadCounts>& threads() const { return threads_; }
+  std::vector<ThreadCounts>& threads() { return threads_; }
 
   // Those that lived within the range, by id; `end_ticks` is where the recording ends.
   void write(const SessionClock& clock, const TickRange& range, std::uint64_t end_ticks,
-             Profile& profile) const;
+             double sample_interval_ns, Profile& profile) const;
 
  private:
   IdIndex index_;

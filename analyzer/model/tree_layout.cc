@@ -2,7 +2,9 @@
 #include "analyzer/model/tree_layout.h"
 
 #include <algorithm>
+#include <map>
 #include <numeric>
+#include <span>
 #include <unordered_map>
 #include <utility>
 
@@ -17,38 +19,91 @@ class Merger {
     merged_.emplace_back();
   }
 
-  std::vector<LaidNode> merge() {
+  void merge() {
     std::vector<std::uint32_t> by_id(nodes_.size());
     std::iota(by_id.begin(), by_id.end(), 0U);
     std::sort(by_id.begin(), by_id.end(), [this](std::uint32_t a, std::uint32_t b) {
       return nodes_[a].id < nodes_[b].id;  // parents first
     });
-    std::vector<std::uint32_t> place(nodes_.size(), kNowhere);
+    place_.assign(nodes_.size(), kNowhere);
+    hidden_to_root_.assign(nodes_.size(), false);
     for (const std::uint32_t slot : by_id) {
-      place[slot] = find_place(slot, place);
-      NodeCounts& target = merged_[place[slot]].counts;
-      NodeCounts& source = nodes_[slot].counts;
-      if (target.empty() && target.buckets.empty()) {
-        target = std::move(source);
-      } else {
-        target.add(source);
-      }
+      add(slot);
     }
-    return std::move(merged_);
   }
 
+  std::vector<LaidNode>& merged() { return merged_; }
+  const std::vector<std::uint32_t>& places() const { return place_; }
+  // By merged node and object; those without an object make up the rest.
+  std::map<std::pair<std::uint32_t, std::uint32_t>, NodeCounts>& uses() { return uses_; }
+
  private:
-  std::uint32_t find_place(std::uint32_t slot, const std::vector<std::uint32_t>& place) {
-    const RecordedNode& node = nodes_[slot];
+  void add(std::uint32_t slot) {
+    RecordedNode& node = nodes_[slot];
     if (slot == NodeTable::kRootSlot) {
-      return 0;
+      place_[slot] = 0;
+      hidden_to_root_[slot] = true;
+      take(node.counts, merged_[0].counts);
+      return;
     }
     if (!node.defined) {
-      return child(0, functions_.damaged());
+      place_[slot] = child(0, functions_.damaged());
+      take(node.counts, merged_[place_[slot]].counts);
+    } else if (node.role == Role::kObject) {
+      add_object(slot);
+    } else if (is_hidden(slot)) {
+      place_[slot] = place_[node.parent];
+      hidden_to_root_[slot] = hidden_to_root_[node.parent];
+      merged_[place_[slot]].counts.add_besides_calls(node.counts);
+    } else {
+      add_chain(slot);
     }
-    const std::uint32_t own = child(place[node.parent], functions_.function_of(node.site));
-    merged_[own].overflow |= nodes_.is_overflow(slot);
-    return own;
+    merged_[place_[slot]].referred |= node.referred;
+  }
+
+  bool is_hidden(std::uint32_t slot) const {
+    const RecordedNode& node = nodes_[slot];
+    if (node.role != Role::kFrame) {
+      return false;
+    }
+    const FunctionIndex::Show show = functions_.show_of(node.site);
+    return show == FunctionIndex::Show::kNever ||
+           (show == FunctionIndex::Show::kNotOutermost && node.counts.samples == 0 &&
+            hidden_to_root_[node.parent]);
+  }
+
+  void add_object(std::uint32_t slot) {
+    RecordedNode& node = nodes_[slot];
+    place_[slot] = place_[node.parent];
+    merged_[place_[slot]].counts.add_besides_calls(node.counts);
+    const std::uint32_t object = nodes_.role_of_site(node.site).number;
+    take(node.counts, uses_[{place_[slot], object}]);
+  }
+
+  void add_chain(std::uint32_t slot) {
+    RecordedNode& node = nodes_[slot];
+    std::uint32_t at = place_[node.parent];
+    const std::span<const std::uint32_t> chain = functions_.chain_of(node.site);
+    for (const std::uint32_t function : chain.first(chain.size() - 1)) {
+      at = child(at, function);
+      merged_[at].counts.wall_ticks += node.counts.wall_ticks;
+      merged_[at].counts.estimated_ticks += node.counts.estimated_ticks;
+    }
+    place_[slot] = child(at, chain.back());
+    LaidNode& own = merged_[place_[slot]];
+    own.overflow |= nodes_.is_overflow(slot);
+    if (node.role == Role::kOperation) {
+      uses_[{place_[slot], 0}].add(node.counts);
+    }
+    take(node.counts, own.counts);
+  }
+
+  static void take(NodeCounts& source, NodeCounts& target) {
+    if (target.empty() && target.buckets.empty()) {
+      target = std::move(source);
+    } else {
+      target.add(source);
+    }
   }
 
   std::uint32_t child(std::uint32_t parent, std::uint32_t function) {
@@ -69,22 +124,76 @@ class Merger {
   const FunctionIndex& functions_;
   std::vector<LaidNode> merged_;
   std::unordered_map<std::uint64_t, std::uint32_t> children_;
+  std::vector<std::uint32_t> place_;  // by slot: index in merged_
+  std::vector<bool> hidden_to_root_;  // by slot: it and all above it are left out
+  std::map<std::pair<std::uint32_t, std::uint32_t>, NodeCounts> uses_;
 };
 
 // Whether anything was counted at a node or below. Parents stand before their children.
 std::vector<bool> find_active(const std::vector<LaidNode>& merged) {
   std::vector<bool> active(merged.size(), false);
   for (std::size_t i = merged.size(); i-- > 1;) {
-    active[i] = active[i] || !merged[i].counts.empty();
+    active[i] = active[i] || merged[i].referred || !merged[i].counts.empty();
     active[merged[i].parent] = active[merged[i].parent] || active[i];
   }
   return active;
 }
 
+void subtract_buckets(const std::vector<format::BucketCount>& part,
+                      std::vector<format::BucketCount>& whole) {
+  auto bucket = whole.begin();
+  for (const format::BucketCount& less : part) {
+    while (bucket != whole.end() && bucket->bucket < less.bucket) {
+      ++bucket;
+    }
+    if (bucket != whole.end() && bucket->bucket == less.bucket) {
+      bucket->count -= std::min(bucket->count, less.count);
+    }
+  }
+  std::erase_if(whole, [](const format::BucketCount& left) { return left.count == 0; });
+}
+
+// An operation's node counts the calls on its objects too; what is left was done to none.
+void subtract_calls(const NodeCounts& part, NodeCounts& rest) {
+  rest.calls -= std::min(rest.calls, part.calls);
+  rest.open_calls -= std::min(rest.open_calls, part.open_calls);
+  rest.untimed_calls -= std::min(rest.untimed_calls, part.untimed_calls);
+  rest.wall_ticks -= std::min(rest.wall_ticks, part.wall_ticks);
+  rest.completed_ticks -= std::min(rest.completed_ticks, part.completed_ticks);
+  subtract_buckets(part.buckets, rest.buckets);
+}
+
+std::vector<LaidUse> lay_out_uses(
+    std::map<std::pair<std::uint32_t, std::uint32_t>, NodeCounts>& uses,
+    const std::vector<std::uint32_t>& laid_of) {
+  std::vector<LaidUse> laid;
+  for (auto& [key, counts] : uses) {
+    const auto& [node, object] = key;
+    const auto rest = object == 0 ? uses.end() : uses.find({node, 0U});
+    if (rest != uses.end()) {
+      subtract_calls(counts, rest->second);
+    }
+  }
+  for (auto& [key, counts] : uses) {
+    const bool some = counts.calls + counts.open_calls + counts.untimed_calls + counts.bytes +
+                          counts.errors + counts.holds !=
+                      0;
+    if (some && laid_of[key.first] != 0) {
+      laid.push_back({laid_of[key.first], key.second, std::move(counts)});
+    }
+  }
+  std::ranges::stable_sort(laid, {},
+                           [](const LaidUse& use) { return std::pair(use.node, use.object); });
+  return laid;
+}
+
 }  // namespace
 
-std::vector<LaidNode> lay_out(NodeTable& nodes, const FunctionIndex& functions) {
-  std::vector<LaidNode> merged = Merger(nodes, functions).merge();
+Layout lay_out(NodeTable& nodes, const FunctionIndex& functions) {
+  nodes.time_frames();
+  Merger merger(nodes, functions);
+  merger.merge();
+  std::vector<LaidNode>& merged = merger.merged();
   const std::vector<bool> active = find_active(merged);
 
   std::vector<std::uint32_t> siblings;  // all but the root, by parent, then function
@@ -123,7 +232,14 @@ std::vector<LaidNode> lay_out(NodeTable& nodes, const FunctionIndex& functions) 
   for (std::size_t i = laid.size(); i-- > 1;) {
     laid[laid[i].parent].end = std::max(laid[laid[i].parent].end, laid[i].end);
   }
-  return laid;
+  Layout layout;
+  layout.uses = lay_out_uses(merger.uses(), place);
+  layout.places.resize(nodes.size());
+  for (std::uint32_t slot = 0; slot < nodes.size(); ++slot) {
+    layout.places[slot] = place[merger.places()[slot]];
+  }
+  layout.nodes = std::move(laid);
+  return layout;
 }
 
 }  // namespace spyglass::model

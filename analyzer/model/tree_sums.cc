@@ -43,12 +43,7 @@ class TreeSums {
 
  private:
   static void read(const NodeCounts& counts, NodeSums& sums) {
-    sums.estimated = counts.estimated_ticks;
-    if (counts.calls != 0) {
-      sums.estimated +=
-          static_cast<double>(counts.unestimated_calls) *
-          (static_cast<double>(counts.completed_ticks) / static_cast<double>(counts.calls));
-    }
+    sums.estimated = counts.all_estimated_ticks();
     sums.total = std::max(0.0, signed_ticks(counts.wall_ticks)) + sums.estimated;
     sums.fold_in = signed_ticks(counts.fold_in_ticks);
     sums.fold_out = signed_ticks(counts.fold_out_ticks);
@@ -189,37 +184,89 @@ void set_extremes(const NodeCounts& counts, const SessionClock& clock, const Sum
   }
 }
 
+// Own tallies are in; adds those of what is below. Parents stand before children.
+void add_up_tallies(std::vector<TreeNode>& nodes) {
+  for (std::size_t i = nodes.size(); i-- > 0;) {
+    Metrics& metrics = nodes[i].metrics;
+    for (Tally* tally : {&metrics.samples, &metrics.bytes, &metrics.errors}) {
+      tally->total += tally->self;
+    }
+    if (i == 0) {
+      break;
+    }
+    Metrics& parent = nodes[nodes[i].parent].metrics;
+    parent.samples.total += metrics.samples.total;
+    parent.bytes.total += metrics.bytes.total;
+    parent.errors.total += metrics.errors.total;
+  }
+}
+
+bool times_functions(const std::vector<LaidNode>& laid, const std::vector<Function>& functions) {
+  return std::any_of(laid.begin() + 1, laid.end(), [&functions](const LaidNode& node) {
+    return functions[node.function].kind != FunctionKind::kOperation &&
+           (node.counts.calls | node.counts.open_calls | node.counts.untimed_calls) != 0;
+  });
+}
+
+void take_cpu_from_samples(double interval_ns, Metrics& metrics) {
+  metrics.cpu_self_ns = static_cast<double>(metrics.samples.self) * interval_ns;
+  metrics.cpu_total_ns = static_cast<double>(metrics.samples.total) * interval_ns;
+}
+
 }  // namespace
+
+void fill_calls(NodeCounts& counts, const SessionClock& clock, const SumOptions& options,
+                Metrics& metrics) {
+  metrics.calls = counts.calls + counts.untimed_calls + counts.open_calls;
+  metrics.open_calls = counts.open_calls;
+  metrics.untimed_calls = counts.untimed_calls;
+  metrics.completed_ns =
+      clock.ns(static_cast<double>(counts.completed_ticks) + counts.all_estimated_ticks());
+  metrics.uncertainty_ns = estimate_error_ns(counts, options.histogram_scale);
+  set_extremes(counts, clock, options, metrics);
+  metrics.histogram.buckets = std::move(counts.buckets);
+  metrics.histogram.scale = options.histogram_scale;
+}
 
 void write_tree(std::vector<LaidNode> laid, const SessionClock& clock, const SumOptions& options,
                 Profile& profile) {
   const TreeSums sums(laid);
   profile.clamped = sums.clamped();
   profile.nodes.resize(laid.size());
+  profile.timed_calls = times_functions(laid, profile.functions);
+  for (std::size_t i = 0; i < laid.size(); ++i) {
+    const NodeCounts& counts = laid[i].counts;
+    TreeNode& node = profile.nodes[i];
+    node.parent = laid[i].parent;
+    node.metrics.samples.self = counts.samples;
+    node.metrics.bytes.self = counts.bytes;
+    node.metrics.errors.self = counts.errors;
+  }
+  add_up_tallies(profile.nodes);
+  profile.samples = profile.nodes.front().metrics.samples.total;
+  profile.sampled_cpu =
+      !profile.timed_calls && profile.samples != 0 && options.sample_interval_ns > 0;
   FunctionSums functions(profile.functions);
   for (std::size_t i = 0; i < laid.size(); ++i) {
     NodeCounts& counts = laid[i].counts;
     TreeNode& node = profile.nodes[i];
-    node.parent = laid[i].parent;
     node.function = laid[i].function;
     node.depth = laid[i].depth;
     Metrics& metrics = node.metrics;
     metrics.wall_total_ns = clock.ns(sums.shown_total(i));
     metrics.cpu_total_ns = clock.ns(sums.shown_cpu(i));
+    if (profile.sampled_cpu) {
+      take_cpu_from_samples(options.sample_interval_ns, metrics);
+    }
     if (i == 0) {
       continue;
     }
-    metrics.calls = counts.calls + counts.untimed_calls + counts.open_calls;
-    metrics.open_calls = counts.open_calls;
-    metrics.untimed_calls = counts.untimed_calls;
-    metrics.wall_self_ns = clock.ns(sums[i].self);
-    metrics.cpu_self_ns = clock.ns(sums[i].cpu_self);
+    const double cpu_self_ns = metrics.cpu_self_ns;
+    fill_calls(counts, clock, options, metrics);
     metrics.completed_ns =
         clock.ns(static_cast<double>(counts.completed_ticks) + sums[i].estimated);
-    metrics.uncertainty_ns = estimate_error_ns(counts, options.histogram_scale);
-    set_extremes(counts, clock, options, metrics);
-    metrics.histogram.buckets = std::move(counts.buckets);
-    metrics.histogram.scale = options.histogram_scale;
+    metrics.wall_self_ns = clock.ns(sums[i].self);
+    metrics.cpu_self_ns = profile.sampled_cpu ? cpu_self_ns : clock.ns(sums[i].cpu_self);
     functions.add(i, laid[i], metrics, clock.ns(sums[i].total));
   }
   functions.finish(profile);

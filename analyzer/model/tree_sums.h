@@ -21,9 +21,15 @@ struct SumOptions {
   unsigned histogram_scale = format::kHistogramScale;
   // The recorded extremes are those of the threads' lives: hold them within the histogram.
   bool extremes_from_histogram = false;
+  double sample_interval_ns = 0;
 };
 
+// Counts, extremes and histogram of calls; takes the histogram out of `counts`.
+void fill_calls(NodeCounts& counts, const SessionClock& clock, const SumOptions& options,
+                Metrics& metrics);
+
 // Fills Profile::nodes, ::clamped and the metrics of ::functions; drops functions that no node has.
+// Where no function's calls were timed, CPU times are those of samples.
 void write_tree(std::vector<LaidNode> laid, const SessionClock& clock, const SumOptions& options,
                 Profile& profile);
 
