@@ -52,6 +52,17 @@ inline constexpr const char* kOperationClassNames[kOperationClasses] = {
     "lock",    "condition", "join",    "sleep",  "read",      "write", "poll",
     "connect", "file",      "process", "loader", "exception", "signal"};
 
+// What the events of a thread say; other: the event's second node.
+enum class EventKind : std::uint32_t {
+  kSample = 1,       // value: how many periods it stands for
+  kContention = 2,   // a lock was waited for (node: the lock's); other: what its holder did last,
+                     // value: the lock's holder as the target sees it (tid)
+  kException = 3,    // thrown at `start`, caught after `duration` at the other node (0: never);
+                     // value: frames unwound; text: what()
+  kFatalSignal = 4,  // value: the fault's address
+  kLockOrder = 5,    // the node's lock was taken while the other node's was held
+};
+
 // What an operation acts on.
 enum class ObjectKind : std::uint32_t {
   kUnknown = 0,

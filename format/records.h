@@ -170,16 +170,6 @@ struct MetricRow {
   bool operator==(const MetricRow&) const = default;
 };
 
-enum class EventKind : std::uint32_t {
-  kSample = 1,       // value: how many periods it stands for
-  kContention = 2,   // a lock was waited for (node: the lock's); other: what its holder did last,
-                     // value: the lock's holder as the target sees it (tid)
-  kException = 3,    // thrown at `start`, caught after `duration` at the other node (0: never);
-                     // value: frames unwound; text: what()
-  kFatalSignal = 4,  // value: the fault's address
-  kLockOrder = 5,    // the node's lock was taken while the other node's was held
-};
-
 // One moment or interval of one thread.
 struct EventRecord {
   std::uint64_t start_ticks = 0;

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // What happens when the library is loaded.
+#include "preload/cxx_runtime.h"
 #include "preload/real.h"
+#include "preload/signals.h"
+#include "recorder/runtime/lane.h"
+#include "recorder/runtime/operation.h"
 #include "recorder/runtime/session.h"
 
 namespace {
@@ -8,7 +12,12 @@ namespace {
 // Early among our own constructors; those of libraries that need none of ours may still run before.
 [[gnu::constructor(101)]] void begin() {
   spyglass::real::resolve();
+  spyglass::hooks::find_first_runtime();
   spyglass::runtime::start_session();
+  if (spyglass::runtime::records_all_threads()) {
+    spyglass::runtime::ready_lane();
+  }
+  spyglass::hooks::install_handlers();
 }
 
 }  // namespace

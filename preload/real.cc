@@ -9,13 +9,47 @@ namespace spyglass::real {
 #include "preload/hooked_functions.inc"
 #undef SPYGLASS_HOOK
 
+void (*pthread_testcancel)();
+int (*sem_trywait)(sem_t* semaphore);
+int (*dirfd)(DIR* folder);
+int (*old_pthread_cond_wait)(void* condition, pthread_mutex_t* mutex);
+int (*old_pthread_cond_timedwait)(void* condition, pthread_mutex_t* mutex, const timespec* until);
+
+constinit bool g_resolved = false;
+
+namespace {
+
+struct Place {
+  void** pointer;
+  const char* name;
+  const char* version;  // null: the newest
+};
+
+template <typename Function>
+Place place(Function*& pointer, const char* name, const char* version = nullptr) {
+  return {reinterpret_cast<void**>(&pointer), name, version};
+}
+
+}  // namespace
+
 void resolve() {
-#define SPYGLASS_HOOK(result, name, parameters)                             \
-  if (name == nullptr) {                                                    \
-    name = reinterpret_cast<result(*) parameters>(dlsym(RTLD_NEXT, #name)); \
-  }
+  const Place places[] = {
+#define SPYGLASS_HOOK(result, name, parameters) place(name, #name),
 #include "preload/hooked_functions.inc"
 #undef SPYGLASS_HOOK
+      place(pthread_testcancel, "pthread_testcancel"),
+      place(sem_trywait, "sem_trywait"),
+      place(dirfd, "dirfd"),
+      place(old_pthread_cond_wait, "pthread_cond_wait", "GLIBC_2.2.5"),
+      place(old_pthread_cond_timedwait, "pthread_cond_timedwait", "GLIBC_2.2.5"),
+  };
+  for (const Place& wanted : places) {
+    if (*wanted.pointer == nullptr) {
+      *wanted.pointer = wanted.version == nullptr ? dlsym(RTLD_NEXT, wanted.name)
+                                                  : dlvsym(RTLD_NEXT, wanted.name, wanted.version);
+    }
+  }
+  g_resolved = true;
 }
 
 }  // namespace spyglass::real

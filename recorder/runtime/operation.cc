@@ -39,6 +39,14 @@ bool records(format::OperationClass kind) {
          (g_session.arena->options.operations >> static_cast<unsigned>(kind) & 1U) != 0;
 }
 
+bool records_all_threads() {
+  if (g_session.state.load(std::memory_order_acquire) != SessionState::kOn) {
+    return false;
+  }
+  const format::RecordingOptions& options = g_session.arena->options;
+  return options.operations != 0 || options.sampler != format::SamplerKind::kOff;
+}
+
 OpenOperation begin_operation(format::Operation operation, const StackPoint& caller,
                               std::uint32_t object) {
   Lane* lane = ready_lane();
@@ -66,6 +74,20 @@ OpenOperation begin_operation(format::Operation operation, const StackPoint& cal
     }
   }
   return {lane, sp, top_of(lane)->start_ticks, cell_of(lane, node)};
+}
+
+void set_object(OpenOperation& open, std::uint32_t object) {
+  Lane* lane = open.lane;
+  if (object == 0 || lane == nullptr || lane != t_thread.lane || g_fork_page.recording == 0 ||
+      top_of(lane)->sp != open.sp || lane->top - sizeof(format::Entry) < lane->stack_limit) {
+    return;
+  }
+  if (Node* below =
+          find_tagged(lane, node_at(lane, open.object_cell), format::kObjectTag | object)) {
+    open_call(lane, below, open.sp, 0);
+    top_of(lane)->start_ticks = open.start_ticks;
+    open.object_cell = cell_of(lane, below);
+  }
 }
 
 std::uint64_t end_operation(const OpenOperation& open, OperationResult result) {

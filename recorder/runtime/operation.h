@@ -38,9 +38,14 @@ struct OperationResult {
 // calls the real function and does nothing else.
 bool records(format::OperationClass kind);
 
+// Whether threads are recorded that may never call a hook: where operations or samples are.
+bool records_all_threads();
+
 // `object`: reference from find_object(), 0: none.
 OpenOperation begin_operation(format::Operation operation, const StackPoint& caller,
                               std::uint32_t object);
+// What it acts on is known only now, before end_operation(): as if begin_operation() had been told.
+void set_object(OpenOperation& open, std::uint32_t object);
 // Returns how long it took in ticks; 0 when it was not recorded.
 std::uint64_t end_operation(const OpenOperation& open, OperationResult result);
 

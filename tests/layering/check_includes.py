@@ -14,9 +14,10 @@ OURS = {
     "format": [],
     "symbols": ["format/"],
     "recorder/unwind": [],
-    "recorder/runtime": ["recorder/unwind/", "format/arena.h", "format/duration_histogram.h"],
+    "recorder/runtime": ["recorder/unwind/", "format/arena.h", "format/duration_histogram.h",
+                         "format/operation.h"],
     "cyg_hooks": ["recorder/runtime/", "format/arena.h"],
-    "preload": ["recorder/runtime/", "format/arena.h"],
+    "preload": ["recorder/runtime/", "format/arena.h", "format/operation.h"],
     "recorder/collector": ["recorder/unwind/", "format/", "symbols/"],
     "analyzer/reader": ["format/"],
     "analyzer/model": ["analyzer/reader/", "symbols/", "format/"],
@@ -29,7 +30,7 @@ UNBOUND = ["tests", "bench", "examples"]
 # Folders whose code runs inside the recorded program. Of the C++ library they may use what is
 # header-only and calls nothing; C and kernel headers are the linker's and tests/artifact's business.
 TARGET_SIDE = ["recorder/unwind", "recorder/runtime", "cyg_hooks", "preload"]
-TARGET_SIDE_FILES = ["format/arena.h", "format/duration_histogram.h"]
+TARGET_SIDE_FILES = ["format/arena.h", "format/duration_histogram.h", "format/operation.h"]
 TARGET_SIDE_CXX = {
     "array", "atomic", "bit", "cerrno", "climits", "cmath", "concepts", "csetjmp", "csignal",
     "cstdarg", "cstddef", "cstdint", "cstdlib", "cstring", "ctime", "limits", "new", "span", "string_view",
@@ -45,6 +46,7 @@ THIRD_PARTY = {
     r"libiberty/.*|demangle\.h": (["symbols"], 1),
     r"elfutils/.*|dwarf\.h": (["symbols"], 1),
     r"libelf\.h|gelf\.h": (["symbols", "recorder/collector"], 2),
+    r"libunwind.*\.h": (["recorder/collector"], 1),
     r"rapidjson/.*": (["analyzer/report", "analyzer/diff"], 1),
     r"fmt/.*": (["analyzer/report", "analyzer/diff", "tools"], None),
     r"CLI/.*": (["tools"], None),

@@ -20,7 +20,7 @@ std::uint64_t target_sp(const __jmp_buf_tag* environment) {
 }
 
 void note_jump(const __jmp_buf_tag* environment) {
-  spyglass::real::resolve();
+  spyglass::real::make_ready();
   spyglass::runtime::record_jump(target_sp(environment),
                                  reinterpret_cast<std::uint64_t>(__builtin_dwarf_cfa()));
 }
@@ -30,28 +30,28 @@ void note_jump(const __jmp_buf_tag* environment) {
 extern "C" {
 
 [[gnu::visibility("default"), gnu::noreturn]] void longjmp(__jmp_buf_tag* environment,
-                                                      int value) noexcept {
+                                                           int value) noexcept {
   note_jump(environment);
   spyglass::real::longjmp(environment, value);
   __builtin_unreachable();
 }
 
 [[gnu::visibility("default"), gnu::noreturn]] void _longjmp(__jmp_buf_tag* environment,
-                                                       int value) noexcept {
+                                                            int value) noexcept {
   note_jump(environment);
   spyglass::real::_longjmp(environment, value);
   __builtin_unreachable();
 }
 
 [[gnu::visibility("default"), gnu::noreturn]] void siglongjmp(__jmp_buf_tag* environment,
-                                                         int value) noexcept {
+                                                              int value) noexcept {
   note_jump(environment);
   spyglass::real::siglongjmp(environment, value);
   __builtin_unreachable();
 }
 
 [[gnu::visibility("default"), gnu::noreturn]] void __longjmp_chk(__jmp_buf_tag* environment,
-                                                            int value) noexcept {
+                                                                 int value) noexcept {
   note_jump(environment);
   spyglass::real::__longjmp_chk(environment, value);
   __builtin_unreachable();
