@@ -21,5 +21,11 @@ find_path(SPYGLASS_RAPIDJSON_INCLUDE rapidjson/document.h REQUIRED)
 find_path(SPYGLASS_LIBIBERTY_INCLUDE libiberty/demangle.h REQUIRED)
 find_library(SPYGLASS_LIBIBERTY_LIBRARY iberty REQUIRED)
 
+# Only what unwinds from outside: libunwind itself would take the place of libgcc's _Unwind_*.
+find_path(SPYGLASS_LIBUNWIND_INCLUDE libunwind.h REQUIRED)
+find_library(SPYGLASS_LIBUNWIND_LIBRARY unwind-generic REQUIRED)
+
+add_library(spyglass_unwind_generic INTERFACE)
+target_link_libraries(spyglass_unwind_generic INTERFACE ${SPYGLASS_LIBUNWIND_LIBRARY})
 add_library(spyglass_iberty INTERFACE)
 target_link_libraries(spyglass_iberty INTERFACE ${SPYGLASS_LIBIBERTY_LIBRARY})

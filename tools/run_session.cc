@@ -10,6 +10,7 @@
 #include "recorder/collector/clock_calibration.h"
 #include "recorder/collector/option_values.h"
 #include "recorder/collector/output_name.h"
+#include "recorder/collector/sample_choice.h"
 
 namespace spyglass {
 namespace {
@@ -20,6 +21,7 @@ constexpr std::uint64_t kManySpansBelowNs = 1000;  // such a threshold lets much
 constexpr std::uint64_t kThreadClockIntervalNs = 200'000;
 
 format::SessionInfo describe(const collector::CollectorOptions& session,
+                             const collector::SampleChoice& sampling,
                              const std::vector<std::string>& command, std::uint64_t rate) {
   format::SessionInfo info;
   info.command = command;
@@ -44,10 +46,14 @@ format::SessionInfo describe(const collector::CollectorOptions& session,
   info.max_depth = session.max_depth;
   info.max_overhead_percent = session.max_overhead_percent;
   info.cpu_clock = session.approximate_cpu ? "approximate" : "exact";
+  info.sampler = collector::sampler_name(sampling.kind);
+  info.sampler_reason = sampling.reason;
+  info.sample_interval_ns = sampling.interval_ns;
   return info;
 }
 
 format::RecordingOptions recording_options(const collector::CollectorOptions& session,
+                                           const collector::SampleChoice& sampling,
                                            std::uint64_t rate) {
   format::RecordingOptions options = {};
   options.span_threshold_ticks = session.span_threshold_ns == collector::kSpansOff
@@ -61,6 +67,8 @@ format::RecordingOptions recording_options(const collector::CollectorOptions& se
   options.approximate_cpu = session.approximate_cpu ? 1 : 0;
   options.clock_interval_ticks = collector::ticks_of_ns(kThreadClockIntervalNs, rate);
   options.ns_per_tick_q60 = rate;
+  options.sampler = sampling.kind;
+  options.sample_interval_ns = sampling.interval_ns;
   return options;
 }
 
@@ -80,8 +88,11 @@ collector::ArenaSizes arena_sizes(const collector::CollectorOptions& session) {
 Result<std::unique_ptr<RunSession>> RunSession::open(
     const RunOptions& options, const format::ClockSample& begin, collector::SessionSocket socket,
     std::uint32_t pid, const std::vector<std::string>& command, const sigset_t& handled_signals) {
+  const bool running = options.serve_fd >= 0;
+  collector::SampleChoice sampling =
+      collector::choose_sampler(options.session, static_cast<pid_t>(pid), running);
   const std::uint64_t rate = collector::calibrate_clock(begin);
-  const format::SessionInfo info = describe(options.session, command, rate);
+  const format::SessionInfo info = describe(options.session, sampling, command, rate);
   const std::string path = collector::expand_output_name(
       options.session.output, {command.empty() ? "" : command.front(), pid, info.host,
                                info.start.unix_ns / 1'000'000'000U});
@@ -91,7 +102,7 @@ Result<std::unique_ptr<RunSession>> RunSession::open(
     return writer.error();
   }
   Result<collector::Arena> arena = collector::Arena::create(
-      arena_sizes(options.session), recording_options(options.session, rate));
+      arena_sizes(options.session), recording_options(options.session, sampling, rate));
   if (!arena) {
     ::unlink(path.c_str());
     return arena.error();
@@ -101,6 +112,12 @@ Result<std::unique_ptr<RunSession>> RunSession::open(
   session->arena_.lock_alive_mutex();
   session->collector_ = std::make_unique<collector::Collector>(
       session->arena_, session->watch_, std::move(*writer), options.session, info);
+  if (sampling.events) {
+    session->collector_->sample_with(
+        std::make_unique<collector::SampleReader>(
+            std::move(*sampling.events), options.session.max_stack_frames, running ? pid : 0),
+        sampling.interval_ns);
+  }
   session->supervisor_ = std::make_unique<collector::Supervisor>(
       session->arena_, session->socket_, session->watch_, *session->collector_,
       options.session.follow, handled_signals);

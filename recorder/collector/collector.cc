@@ -38,8 +38,8 @@ Collector::Collector(const Arena& arena, ProcessWatch& watch, SgzWriter writer,
       drain_(arena, nodes_, recording_, options.on_full, session.start.ticks),
       budget_(arena, recording_.nodes(), options.max_overhead_percent, session.ns_per_tick_q60),
       snapshot_(arena, nodes_, recording_, budget_),
-      processes_(arena, recording_),
-      lanes_(arena, processes_, nodes_, drain_, snapshot_, budget_, recording_),
+      processes_(arena, recording_, tasks_),
+      lanes_(arena, processes_, nodes_, drain_, snapshot_, budget_, tasks_, recording_),
       interval_ticks_(ticks_of_ns(options.interval_ns, session.ns_per_tick_q60)),
       second_ticks_(ticks_of_ns(kSecondNs, session.ns_per_tick_q60)),
       snapshot_ticks_(session.start.ticks),
@@ -53,7 +53,16 @@ Collector::~Collector() {
   }
 }
 
+void Collector::sample_with(std::unique_ptr<SampleReader> reader, std::uint64_t interval_ns) {
+  sample_reader_ = std::move(reader);
+  sample_intake_ = std::make_unique<SampleIntake>(tasks_, processes_, recording_,
+                                                  session_.ns_per_tick_q60, interval_ns);
+}
+
 void Collector::start() {
+  if (sample_reader_ != nullptr) {
+    sample_reader_->start();
+  }
   thread_ = std::thread([this] { run(); });
 }
 
@@ -107,8 +116,12 @@ void Collector::run() {
 // False once the session is to be closed.
 bool Collector::turn() {
   doorbell_seen_ = arena_.header().doorbell.load();
+  // Before the mail: who joined by the end of the batch has told it by now.
+  std::optional<SampleBatch> batch =
+      sample_reader_ != nullptr ? sample_reader_->receive() : std::nullopt;
   const bool stop = read_mail();
   take_in_processes();
+  take_samples(std::move(batch));
   const std::uint64_t records = lanes_.pass();
   end_processes();
   snapshot_if_due();
@@ -116,6 +129,15 @@ bool Collector::turn() {
     wait(records);
   }
   return !stop;
+}
+
+void Collector::take_samples(std::optional<SampleBatch> batch) {
+  if (batch) {
+    sample_intake_->take(std::move(*batch), sample_clocks());
+    for (const auto& [subject, reason] : sample_intake_->take_coverage()) {
+      add_coverage(subject, reason);
+    }
+  }
 }
 
 // Rings that fill fast are looked at again at once: sleeping would cost the program a system call
@@ -223,6 +245,9 @@ void Collector::snapshot_if_due() {
   if (now - look_ticks_ >= second_ticks_) {
     look_ticks_ = now;
     lanes_.look_around(now);
+    if (sample_intake_ != nullptr) {
+      sample_intake_->look_around(now);
+    }
     poll_unwatched(now);
     processes_.free_old_slots(now, ticks_of_ns(kSlotRestNs, session_.ns_per_tick_q60));
     count_session_losses();
@@ -253,10 +278,23 @@ void Collector::end_dead_processes() {
   end_processes();
 }
 
+void Collector::finish_samples() {
+  if (sample_reader_ != nullptr) {
+    sample_reader_->stop();
+    take_samples(sample_reader_->receive());
+    sample_intake_->finish(now_ticks());
+    for (const auto& [subject, reason] : sample_intake_->take_coverage()) {
+      add_coverage(subject, reason);
+    }
+    summary_.samples = sample_intake_->samples();
+  }
+}
+
 void Collector::close_session() {
   take_in_processes();
   end_dead_processes();
   const format::ClockSample end = sample_clocks();
+  finish_samples();
   lanes_.finish(end.ticks);
   count_session_losses();
   recording_.flush(end.ticks, true);
@@ -279,8 +317,8 @@ void Collector::close_session() {
   const LossLedger& losses = recording_.losses();
   summary_.calls = recording_.calls_written();
   summary_.spans = recording_.spans_written();
-  summary_.threads = lanes_.thread_count();
-  summary_.processes = processes_.total_count();
+  summary_.threads = tasks_.thread_count();
+  summary_.processes = tasks_.process_count();
   summary_.spans_lost = losses.total(LossKind::kSpans);
   summary_.calls_lost = losses.total(LossKind::kCalls);
   summary_.other_losses = losses.total(LossKind::kThreads) + losses.total(LossKind::kProcesses) +

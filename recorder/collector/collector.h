@@ -8,7 +8,9 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -27,6 +29,9 @@
 #include "recorder/collector/process_table.h"
 #include "recorder/collector/process_watch.h"
 #include "recorder/collector/recording.h"
+#include "recorder/collector/sample_intake.h"
+#include "recorder/collector/sample_reader.h"
+#include "recorder/collector/sample_tasks.h"
 
 namespace spyglass::collector {
 
@@ -34,6 +39,7 @@ namespace spyglass::collector {
 struct Summary {
   std::uint64_t calls = 0;
   std::uint64_t spans = 0;
+  std::uint64_t samples = 0;  // of CPU time
   std::uint32_t threads = 0;
   std::uint32_t processes = 0;
   std::uint64_t spans_lost = 0;
@@ -51,6 +57,9 @@ class Collector {
   Collector(const Arena& arena, ProcessWatch& watch, SgzWriter writer,
             const CollectorOptions& options, const format::SessionInfo& session);
   ~Collector();
+
+  // Takes what `reader` reads. Before start().
+  void sample_with(std::unique_ptr<SampleReader> reader, std::uint64_t interval_ns);
 
   void start();
   void post_image(NewImage image);
@@ -84,6 +93,8 @@ class Collector {
   void count_session_losses();
   void wait(std::uint64_t records);
   void end_dead_processes();
+  void take_samples(std::optional<SampleBatch> batch);
+  void finish_samples();
   void close_session();
 
   const Arena& arena_;
@@ -98,8 +109,11 @@ class Collector {
   LaneDrain drain_;
   OverheadBudget budget_;
   CounterSnapshot snapshot_;
+  SampleTasks tasks_;
   ProcessTable processes_;
   LaneTable lanes_;
+  std::unique_ptr<SampleReader> sample_reader_;
+  std::unique_ptr<SampleIntake> sample_intake_;
 
   std::mutex mutex_;
   Mail mail_;

@@ -33,13 +33,14 @@ std::string name_of(const Lane& lane) {
 
 LaneTable::LaneTable(const Arena& arena, ProcessTable& processes, LaneNodes& nodes,
                      LaneDrain& drain, CounterSnapshot& snapshot, OverheadBudget& budget,
-                     Recording& recording)
+                     SampleTasks& tasks, Recording& recording)
     : arena_(arena),
       processes_(processes),
       nodes_(nodes),
       drain_(drain),
       snapshot_(snapshot),
       budget_(budget),
+      tasks_(tasks),
       recording_(recording),
       ns_per_tick_q60_(peek(arena.header().options.ns_per_tick_q60)) {
   views_.resize(arena.geometry().lane_count);
@@ -61,7 +62,7 @@ void LaneTable::take_in(std::uint32_t index) {
   const bool same_namespace = peek(arena_.process(process->slot).pid) == process->outer_pid;
   view.outer_tid =
       same_namespace || process->outer_pid == 0 ? tid : find_outer_tid(process->outer_pid, tid);
-  view.thread.id = next_thread_++;
+  view.thread.id = tasks_.lane_began(process->record.id, view.outer_tid);
   view.thread.process = process->record.id;
   view.thread.tid = view.outer_tid != 0 ? view.outer_tid : tid;
   view.thread.name = name_of(lane);
@@ -234,6 +235,7 @@ void LaneTable::close(LaneView& view, std::uint64_t end_ticks) {
   while (drain_.drain(view, true) != 0) {
   }
   complete_thread(view, end_ticks, true);
+  tasks_.lane_ended(view.process->record.id, view.outer_tid, end_ticks);
   const std::uint32_t index = view.index;
   arena_.free_lane(index, view.tail);
   views_[index].reset();

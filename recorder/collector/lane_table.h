@@ -17,13 +17,15 @@
 #include "recorder/collector/overhead_budget.h"
 #include "recorder/collector/process_table.h"
 #include "recorder/collector/recording.h"
+#include "recorder/collector/sample_tasks.h"
 
 namespace spyglass::collector {
 
 class LaneTable {
  public:
   LaneTable(const Arena& arena, ProcessTable& processes, LaneNodes& nodes, LaneDrain& drain,
-            CounterSnapshot& snapshot, OverheadBudget& budget, Recording& recording);
+            CounterSnapshot& snapshot, OverheadBudget& budget, SampleTasks& tasks,
+            Recording& recording);
 
   // Takes in new lanes, drains all, closes those of threads that said goodbye and are gone.
   // Returns how many ring records it took.
@@ -38,8 +40,6 @@ class LaneTable {
   void close_process(ProcessEntry& process, std::uint64_t end_ticks);
   // The session ends while the lanes' threads go on.
   void finish(std::uint64_t now_ticks);
-
-  std::uint32_t thread_count() const { return next_thread_ - 1; }
 
  private:
   void take_in(std::uint32_t index);
@@ -57,8 +57,8 @@ class LaneTable {
   LaneDrain& drain_;
   CounterSnapshot& snapshot_;
   OverheadBudget& budget_;
+  SampleTasks& tasks_;
   Recording& recording_;
-  std::uint32_t next_thread_ = 1;
   std::uint64_t ns_per_tick_q60_;
   std::vector<std::unique_ptr<LaneView>> views_;  // by lane
   std::vector<std::uint32_t> claimed_;            // lanes being set up, as of the last pass

@@ -8,6 +8,7 @@
 
 #include "recorder/collector/proc_files.h"
 #include "recorder/collector/recording.h"
+#include "recorder/collector/sample_tasks.h"
 
 namespace spyglass::collector {
 namespace {
@@ -27,17 +28,20 @@ ProcessEnd end_from_wait_status(std::optional<int> wait_status, std::uint64_t ti
   return {format::ExitKind::kUnknown, 0, ticks};
 }
 
-ProcessTable::ProcessTable(const Arena& arena, Recording& recording)
-    : arena_(arena), recording_(recording), reaper_(static_cast<std::uint32_t>(::getpid())) {
+ProcessTable::ProcessTable(const Arena& arena, Recording& recording, SampleTasks& tasks)
+    : arena_(arena),
+      recording_(recording),
+      tasks_(tasks),
+      reaper_(static_cast<std::uint32_t>(::getpid())) {
   slots_.resize(arena.geometry().process_count);
 }
 
-ProcessEntry& ProcessTable::insert(std::uint32_t slot, std::uint32_t outer_pid) {
+ProcessEntry& ProcessTable::insert(std::uint32_t slot, std::uint32_t outer_pid, std::uint32_t id) {
   slots_[slot] = std::make_unique<ProcessEntry>();
   ProcessEntry& entry = *slots_[slot];
   entry.slot = slot;
   entry.outer_pid = outer_pid;
-  entry.record.id = next_id_++;
+  entry.record.id = id;
   live_count_ += 1;
   if (outer_pid != 0) {
     by_pid_[outer_pid] = &entry;
@@ -47,7 +51,8 @@ ProcessEntry& ProcessTable::insert(std::uint32_t slot, std::uint32_t outer_pid) 
 
 ProcessEntry* ProcessTable::add_image(const NewImage& image) {
   ProcessEntry* before = by_pid(image.outer_pid);
-  ProcessEntry& entry = insert(image.slot, image.outer_pid);
+  const std::uint32_t id = tasks_.join(image.outer_pid, image.ticks, false, image.executable);
+  ProcessEntry& entry = insert(image.slot, image.outer_pid, id);
   format::ProcessRecord& record = entry.record;
   record.pid = image.outer_pid;
   record.ppid = image.ppid;
@@ -88,12 +93,13 @@ ProcessEntry* ProcessTable::add_forked(std::uint32_t slot) {
   if (outer_pid == 0 && early_ends_.contains(pid)) {
     outer_pid = pid;
   }
-  ProcessEntry& entry = insert(slot, outer_pid);
+  const std::uint64_t start_ticks = peek(process.start_ticks);
+  ProcessEntry& entry = insert(slot, outer_pid, tasks_.join(outer_pid, start_ticks, true, ""));
   __atomic_store_n(&process.outer_pid, outer_pid, __ATOMIC_RELAXED);
   format::ProcessRecord& record = entry.record;
   record.pid = outer_pid != 0 ? outer_pid : pid;
   record.ppid = peek(process.ppid);
-  record.start_ticks = peek(process.start_ticks);
+  record.start_ticks = start_ticks;
   record.forked = true;
   if (parent != nullptr) {
     record.ppid = parent->record.pid;

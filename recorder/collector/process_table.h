@@ -22,6 +22,7 @@
 namespace spyglass::collector {
 
 class Recording;
+class SampleTasks;
 
 struct ProcessEntry {
   format::ProcessRecord record;
@@ -52,7 +53,8 @@ ProcessEnd end_from_wait_status(std::optional<int> wait_status, std::uint64_t ti
 
 class ProcessTable {
  public:
-  ProcessTable(const Arena& arena, Recording& recording);
+  // `tasks` gives the ids.
+  ProcessTable(const Arena& arena, Recording& recording, SampleTasks& tasks);
 
   // The image that the process had before, if we know one: it ends now.
   ProcessEntry* add_image(const NewImage& image);
@@ -63,7 +65,6 @@ class ProcessTable {
   ProcessEntry* by_pid(std::uint32_t outer_pid) const;  // its live image
   std::vector<ProcessEntry*> live() const;
   std::size_t live_count() const { return live_count_; }
-  std::uint32_t total_count() const { return next_id_ - 1; }
 
   // When the process ended: as it said itself if it did, else when its end was seen, which may be
   // late.
@@ -78,13 +79,13 @@ class ProcessTable {
   std::optional<ProcessEnd> take_remembered_end(std::uint32_t outer_pid);
 
  private:
-  ProcessEntry& insert(std::uint32_t slot, std::uint32_t outer_pid);
+  ProcessEntry& insert(std::uint32_t slot, std::uint32_t outer_pid, std::uint32_t id);
   ProcessEntry* add_forked(std::uint32_t slot);
 
   const Arena& arena_;
   Recording& recording_;
+  SampleTasks& tasks_;
   std::uint32_t reaper_ = 0;  // orphans become children of this pid
-  std::uint32_t next_id_ = 1;
   std::size_t live_count_ = 0;
   std::vector<std::unique_ptr<ProcessEntry>> slots_;
   std::unordered_map<std::uint32_t, ProcessEntry*> by_pid_;
