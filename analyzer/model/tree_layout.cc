@@ -54,7 +54,10 @@ class Merger {
     } else if (is_hidden(slot)) {
       place_[slot] = place_[node.parent];
       hidden_to_root_[slot] = hidden_to_root_[node.parent];
-      merged_[place_[slot]].counts.add_besides_calls(node.counts);
+      // Samples at the outermost frame itself need a name all the same.
+      const bool alone = place_[slot] == 0 && node.counts.samples != 0;
+      const std::uint32_t at = alone ? child(0, functions_.function_of(node.site)) : place_[slot];
+      merged_[at].counts.add_besides_calls(node.counts);
     } else {
       add_chain(slot);
     }
@@ -68,8 +71,7 @@ class Merger {
     }
     const FunctionIndex::Show show = functions_.show_of(node.site);
     return show == FunctionIndex::Show::kNever ||
-           (show == FunctionIndex::Show::kNotOutermost && node.counts.samples == 0 &&
-            hidden_to_root_[node.parent]);
+           (show == FunctionIndex::Show::kNotOutermost && hidden_to_root_[node.parent]);
   }
 
   void add_object(std::uint32_t slot) {
