@@ -8,9 +8,11 @@
 #include "recorder/runtime/clock.h"
 #include "recorder/runtime/context_tree.h"
 #include "recorder/runtime/cpu_clock.h"
+#include "recorder/runtime/exception_record.h"
 #include "recorder/runtime/record.h"
 #include "recorder/runtime/session.h"
 #include "recorder/runtime/syscalls.h"
+#include "recorder/runtime/timer_sampler.h"
 
 namespace spyglass::runtime {
 
@@ -113,6 +115,7 @@ void set_up_lane(Lane* lane) {
   kernel(SYS_prctl, PR_GET_NAME, lane->name);
   clear_counters(lane);
   plant_root(lane);
+  forget_throws(lane);
   lane->pending_duration = kNothingPending;
   open_ring(lane);
   start_cpu_clock(lane);
@@ -181,6 +184,9 @@ Lane* ready_lane() {
   if (t_thread.lane != nullptr) {
     return t_thread.lane;
   }
+  if (t_thread.busy == kThreadMuted) {
+    return nullptr;
+  }
   if (t_thread.busy != 0 || t_thread.refused != 0) {
     g_session.arena->calls_without_lane.fetch_add(1, std::memory_order_relaxed);
     return nullptr;
@@ -192,6 +198,9 @@ Lane* ready_lane() {
   t_thread.lane = lane;
   signal_fence();
   t_thread.busy = 0;
+  if (lane != nullptr) {
+    start_thread_sampling();
+  }
   if (lane != nullptr && g_session.thread_key != ~std::uint32_t{0}) {
     // Keys below 32 live in the thread descriptor: no allocation.
     pthread_setspecific(g_session.thread_key, reinterpret_cast<void*>(std::uint64_t{kExitRounds}));
@@ -267,6 +276,8 @@ void note_thread_exit() {
   if (lane == nullptr || lane->state.load(std::memory_order_relaxed) != LaneState::kLive) {
     return;
   }
+  stop_thread_sampling();
+  record_escapes(lane, nullptr);
   settle_pending(lane, kNothingPending);
   sync_cpu_now(lane, top_of(lane));
   stop_cpu_clock(lane);

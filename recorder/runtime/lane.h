@@ -18,6 +18,9 @@ struct ThreadState {
   std::uint32_t busy;     // 1 while the lane is being set up: hooks of signal handlers are dropped
   std::uint32_t refused;  // 1: no lane was free for this thread
 };
+// `busy` while the thread runs code of the program that it would not have run without us: hooks do
+// nothing, and nothing is lost.
+inline constexpr std::uint32_t kThreadMuted = 2;
 extern __thread ThreadState t_thread;
 
 inline format::Node* node_at(const format::Lane* lane, std::uint32_t cell) {

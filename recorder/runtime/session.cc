@@ -19,6 +19,7 @@
 #include "recorder/runtime/lane.h"
 #include "recorder/runtime/launch_collector.h"
 #include "recorder/runtime/syscalls.h"
+#include "recorder/runtime/timer_sampler.h"
 
 namespace spyglass::runtime {
 
@@ -188,11 +189,15 @@ void on_thread_exit(void* rounds_left) {
 
 __thread ForkedPath* t_forked_path;
 
-void before_fork() { t_forked_path = copy_open_calls(); }
+void before_fork() {
+  hold_sampling();
+  t_forked_path = copy_open_calls();
+}
 
 void after_fork_in_parent() {
   free_open_calls(t_forked_path);
   t_forked_path = nullptr;
+  release_sampling();
 }
 
 void after_fork_in_child() {
@@ -201,6 +206,9 @@ void after_fork_in_child() {
     reopen_calls(*t_forked_path);
   }
   after_fork_in_parent();
+  if (samples_by_timer()) {
+    ready_lane();
+  }
 }
 
 void note_exit_status(int status, void* /*unused*/) { note_exit(status); }

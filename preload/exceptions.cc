@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+// Exceptions: thrown, thrown again, caught, and those that end the program.
+//
+// Compilers call these functions; so do libstdc++'s own throw helpers. Our frames stay below the
+// real function while it unwinds: they hold nothing.
+#include "preload/cxx_runtime.h"
+#include "preload/hook.h"
+#include "preload/real.h"
+#include "recorder/runtime/exception_record.h"
+
+namespace {
+
+using spyglass::format::Operation;
+using spyglass::format::OperationClass;
+using spyglass::hooks::CxxRuntime;
+using spyglass::runtime::caller_point;
+using spyglass::runtime::StackPoint;
+using spyglass::runtime::Thrown;
+
+bool records_exceptions() { return spyglass::runtime::records(OperationClass::kException); }
+
+CxxRuntime runtime_of(const StackPoint& caller) {
+  spyglass::real::make_ready();
+  CxxRuntime runtime;
+  if (!spyglass::hooks::find_runtime(caller.pc - 1, runtime)) {
+    __builtin_trap();  // nobody can throw without a runtime
+  }
+  return runtime;
+}
+
+const char* text_of(const Thrown& thrown) {
+  CxxRuntime runtime;
+  if (!spyglass::hooks::find_runtime(reinterpret_cast<std::uint64_t>(thrown.type), runtime)) {
+    return nullptr;
+  }
+  return spyglass::hooks::what_of(runtime, thrown.type, thrown.object);
+}
+
+}  // namespace
+
+extern "C" {
+
+[[gnu::noreturn]] void hook___cxa_throw(void* object, void* type, void (*destroy)(void*)) {
+  const StackPoint caller = caller_point();
+  const CxxRuntime runtime = runtime_of(caller);
+  if (records_exceptions()) {
+    spyglass::runtime::record_throw(Operation::k___cxa_throw, caller, {object, type},
+                                    spyglass::hooks::name_of_type(type));
+  }
+  runtime.throw_object(object, type, destroy);
+  __builtin_unreachable();
+}
+
+[[gnu::noreturn]] void hook___cxa_rethrow() {
+  const StackPoint caller = caller_point();
+  const CxxRuntime runtime = runtime_of(caller);
+  if (records_exceptions()) {
+    const void* type = runtime.current_type != nullptr ? runtime.current_type() : nullptr;
+    spyglass::runtime::record_throw(Operation::k___cxa_rethrow, caller,
+                                    {spyglass::hooks::current_object(runtime), type},
+                                    spyglass::hooks::name_of_type(type));
+  }
+  runtime.rethrow();
+  __builtin_unreachable();
+}
+
+// std::rethrow_exception(std::exception_ptr): such an argument is passed by address.
+[[gnu::noreturn]] void hook__ZSt17rethrow_exceptionNSt15__exception_ptr13exception_ptrE(
+    void* pointer) {
+  const StackPoint caller = caller_point();
+  const CxxRuntime runtime = runtime_of(caller);
+  if (records_exceptions()) {
+    const void* object = *static_cast<void**>(pointer);
+    const void* type = spyglass::hooks::type_of_object(object);
+    spyglass::runtime::record_throw(Operation::k_std_rethrow_exception, caller, {object, type},
+                                    spyglass::hooks::name_of_type(type));
+  }
+  runtime.rethrow_pointer(pointer);
+  __builtin_unreachable();
+}
+
+void* hook___cxa_begin_catch(void* header) {
+  const StackPoint caller = caller_point();
+  const CxxRuntime runtime = runtime_of(caller);
+  if (spyglass::runtime::throws_pending()) {
+    // The runtime catches what nobody else does, without leaving a frame, and then terminates.
+    const void* object = spyglass::hooks::object_at(header);
+    spyglass::runtime::record_catch(object, caller,
+                                    spyglass::hooks::is_inside(runtime, caller.pc - 1), text_of);
+  }
+  return runtime.begin_catch(header);
+}
+
+// std::terminate()
+[[gnu::noreturn]] void hook__ZSt9terminatev() {
+  const StackPoint caller = caller_point();
+  const CxxRuntime runtime = runtime_of(caller);
+  if (records_exceptions()) {
+    spyglass::runtime::record_termination(caller, text_of);
+  }
+  runtime.terminate();
+  __builtin_unreachable();
+}
+
+}  // extern "C"

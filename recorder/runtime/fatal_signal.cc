@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "recorder/runtime/fatal_signal.h"
+
+#include <ucontext.h>
+
+#include "recorder/runtime/exception_record.h"
+#include "recorder/runtime/lane.h"
+#include "recorder/runtime/operation.h"
+#include "recorder/runtime/session.h"
+#include "recorder/runtime/syscalls.h"
+
+namespace spyglass::runtime {
+namespace {
+
+struct SignalName {
+  int number;
+  const char* name;
+};
+constexpr SignalName kNames[] = {
+    {SIGSEGV, "SIGSEGV"}, {SIGBUS, "SIGBUS"},   {SIGFPE, "SIGFPE"}, {SIGILL, "SIGILL"},
+    {SIGABRT, "SIGABRT"}, {SIGTRAP, "SIGTRAP"}, {SIGSYS, "SIGSYS"},
+};
+
+std::uint32_t signal_object(int number) {
+  for (const SignalName& known : kNames) {
+    if (known.number == number) {
+      return find_object(format::ObjectKind::kSignal, 0, known.name,
+                         static_cast<std::uint32_t>(__builtin_strlen(known.name)), 0);
+    }
+  }
+  return 0;
+}
+
+// The instruction runs again when the handler returns, and faults again.
+bool faults_again(int number, const siginfo_t& info) {
+  return info.si_code > 0 &&
+         (number == SIGSEGV || number == SIGBUS || number == SIGFPE || number == SIGILL);
+}
+
+void record_fatal_signal(int number, const siginfo_t& info, const ucontext_t& context) {
+  if (!records(format::OperationClass::kSignal)) {
+    return;
+  }
+  const auto* registers = context.uc_mcontext.gregs;
+  const StackPoint at = {static_cast<std::uint64_t>(registers[REG_RIP]),
+                         static_cast<std::uint64_t>(registers[REG_RSP]),
+                         static_cast<std::uint64_t>(registers[REG_RBP]), false};
+  const OpenOperation open =
+      begin_operation(format::Operation::k_fatal_signal, at, signal_object(number));
+  if (open.lane == nullptr) {
+    return;
+  }
+  end_operation(open, {});
+  EventParts event = {};
+  event.kind = static_cast<std::uint32_t>(format::EventKind::kFatalSignal);
+  event.node_cell = open.object_cell;
+  event.start_ticks = open.start_ticks;
+  event.value = faults_again(number, info) ? reinterpret_cast<std::uint64_t>(info.si_addr) : 0;
+  push_event(open.lane, event, true);
+  record_escapes(open.lane, nullptr);
+}
+
+}  // namespace
+
+bool in_own_process() {
+  return g_fork_page.recording == 0 ||
+         static_cast<std::uint32_t>(kernel(SYS_getpid)) == g_session.process->pid;
+}
+
+void send_again(int number, siginfo_t* info) {
+  kernel(SYS_rt_tgsigqueueinfo, kernel(SYS_getpid), kernel(SYS_gettid), number, info);
+}
+
+void on_fatal_signal(int number, siginfo_t* info, void* context) {
+  if (in_own_process()) {
+    record_fatal_signal(number, *info, *static_cast<const ucontext_t*>(context));
+  }
+  if (!faults_again(number, *info)) {
+    send_again(number, info);
+  }
+}
+
+}  // namespace spyglass::runtime
