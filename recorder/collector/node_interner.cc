@@ -81,6 +81,12 @@ std::uint32_t NodeInterner::node(std::uint32_t parent, std::uint32_t site) {
   return place->second;
 }
 
+bool NodeInterner::is_object(std::uint32_t node) const {
+  const std::uint32_t site = site_of(node);
+  return site != 0 && sites_[site - 1].module == 0 &&
+         (sites_[site - 1].offset & ~(format::kObjectSite - 1)) == format::kObjectSite;
+}
+
 bool NodeInterner::write_new(SgzWriter& writer) {
   using format::BlockKind;
   return write_rest(writer, BlockKind::kModules, modules_, kModulesPerBlock, modules_written_, raw_,

@@ -37,6 +37,9 @@ class NodeInterner {
   std::size_t node_count() const { return nodes_.size(); }
   std::uint32_t site_of(std::uint32_t node) const { return nodes_[node - 1].site; }
 
+  // What an operation acted on: its calls are the operation's.
+  bool is_object(std::uint32_t node) const;
+
   // Writes what the file does not have yet; true: the file has everything.
   bool write_new(SgzWriter& writer);
 

@@ -167,7 +167,7 @@ bool Recording::write_rows(std::uint64_t now_ticks) {
     if (good) {
       written += rows.size();
       for (const format::CounterRow& row : rows) {
-        calls_written_ += row.calls + row.untimed_calls;
+        calls_written_ += nodes_.is_object(row.node) ? 0 : row.calls + row.untimed_calls;
       }
     }
   }
@@ -220,6 +220,12 @@ bool Recording::write_open_calls(std::uint64_t now_ticks) {
       std::erase_if(open_calls_, [](const format::OpenCall& call) { return !call.final; });
       return false;
     }
+    const auto counts = [&](const format::OpenCall& call) {
+      return call.final && !call.inherited && call.node != format::kRootNode &&
+             !nodes_.is_object(call.node);
+    };
+    const auto written = std::span(open_calls_).first(count);
+    calls_written_ += static_cast<std::uint64_t>(std::ranges::count_if(written, counts));
     open_calls_.erase(open_calls_.begin(),
                       open_calls_.begin() + static_cast<std::ptrdiff_t>(count));
   }

@@ -53,6 +53,7 @@ class Recording {
   bool finish(const std::vector<format::SymbolRecord>& symbols, const format::EndInfo& end);
 
   std::uint64_t spans_written() const { return spans_written_; }
+  // Completed and still open ones, as reports count them.
   std::uint64_t calls_written() const { return calls_written_; }
 
  private:
