@@ -19,17 +19,6 @@ std::uint32_t frame_limit() {
   return asked == 0 ? kDefaultFrames : asked < kMaxFrames ? asked : kMaxFrames;
 }
 
-// Hooks look children up by the same table.
-[[gnu::always_inline]] inline Node* child_of(Lane* lane, Node* parent, std::uint64_t address) {
-  const std::uint32_t parent_cell = cell_of(lane, parent);
-  Node* node = node_at(lane, *lookup_slot(lane, parent_cell, address));
-  if (__builtin_expect(static_cast<long>(node->parent == parent_cell && node->address == address),
-                       1) != 0) {
-    return node;
-  }
-  return find_tagged(lane, parent, address);
-}
-
 // Where the outermost frame of the stack hangs.
 Node* parent_of_stack(Lane* lane, Node* base, WalkEnd end) {
   if (end == WalkEnd::kOutermost || end == WalkEnd::kStop) {
@@ -39,20 +28,43 @@ Node* parent_of_stack(Lane* lane, Node* base, WalkEnd end) {
   return mark != nullptr ? mark : base;
 }
 
-// Hangs `count` frames, innermost first, below `parent`. Returns the innermost one's node. Past the
-// tree's bound the inner frames are left out.
-Node* attach(Lane* lane, Node* parent, StackFrame* frames, std::uint32_t count) {
-  constexpr std::uint32_t kNodeless = kFrameIsOwn | kFrameIsStop;
+// The frame's node below `parent`; for frames that are not shown, `parent`. 0 past the tree's
+// bound.
+[[gnu::noinline]] std::uint32_t find_frame(Lane* lane, std::uint32_t parent,
+                                           const StackFrame& frame) {
+  if ((frame.flags & (kFrameIsOwn | kFrameIsStop)) != 0) {
+    return parent;
+  }
+  const std::uint64_t pc = (frame.flags & kFrameIsSignal) != 0 ? frame.pc + 1 : frame.pc;
+  const Node* node = find_tagged(lane, node_at(lane, parent), format::kPcTag | pc);
+  return node == nullptr ? 0 : cell_of(lane, node);
+}
+
+// Hangs `count` frames, innermost first, below `parent`, and keeps them at `memo` if it is not
+// null, outermost first. Returns the innermost one's cell. Past the tree's bound the inner frames
+// are left out.
+template <bool kKeep>
+std::uint32_t attach(Lane* lane, std::uint32_t parent, const StackFrame* frames,
+                     std::uint32_t count, StackFrame* memo) {
+  constexpr std::uint32_t kSpecial = kFrameIsOwn | kFrameIsStop | kFrameIsSignal;
   bool full = false;
-  for (std::uint32_t i = count; i-- > 0;) {
-    StackFrame& frame = frames[i];
-    if ((frame.flags & kNodeless) == 0 && !full) {
-      const std::uint64_t pc = (frame.flags & kFrameIsSignal) != 0 ? frame.pc + 1 : frame.pc;
-      Node* child = child_of(lane, parent, format::kPcTag | pc);
-      full = child == nullptr;
-      parent = full ? parent : child;
+  for (const StackFrame* frame = frames + count; frame != frames;) {
+    --frame;
+    const std::uint64_t address = format::kPcTag | frame->pc;
+    // As hooks look children up.
+    std::uint32_t cell = *lookup_slot(lane, parent, address);
+    const Node* node = node_at(lane, cell);
+    if (rare(node->parent != parent || node->address != address || (frame->flags & kSpecial) != 0 ||
+             full)) {
+      cell = full ? 0 : find_frame(lane, parent, *frame);
+      full = cell == 0;
+      cell = full ? parent : cell;
     }
-    frame.cell = cell_of(lane, parent);
+    parent = cell;
+    if constexpr (kKeep) {
+      keep_frame(*memo, *frame, cell);
+      ++memo;
+    }
   }
   return parent;
 }
@@ -82,7 +94,7 @@ void refresh(UnwindArea& area, const Lane* lane, const OpenCall& base) {
 
 // A handler jumped out of the unwind that began at area.outer_sp: its caller's frame is gone.
 bool was_left(const UnwindArea& area, std::uint64_t sp) {
-  return area.home.words.spans(sp) && area.home.words.spans(area.outer_sp) && sp > area.outer_sp;
+  return area.home.words.holds(sp) && area.home.words.holds(area.outer_sp) && sp > area.outer_sp;
 }
 
 [[gnu::cold, gnu::noinline]] Node* unwind_in_handler(Lane* lane, UnwindArea& area,
@@ -95,11 +107,13 @@ bool was_left(const UnwindArea& area, std::uint64_t sp) {
   area.depth = 2;
   signal_fence();
   const Walk walk = start_nested_walk(area, at, base.sp, frame_limit());
-  Node* node = attach(lane, parent_of_stack(lane, base.node, walk.end), area.nested, walk.count);
+  const Node* parent = parent_of_stack(lane, base.node, walk.end);
+  const std::uint32_t cell =
+      attach<false>(lane, cell_of(lane, parent), area.nested, walk.count, nullptr);
   count_truncation(lane, walk.end);
   signal_fence();
   area.depth = 1;
-  return node;
+  return node_at(lane, cell);
 }
 
 }  // namespace
@@ -129,17 +143,20 @@ format::Node* calling_context(Lane* lane, const StackPoint& point) {
   signal_fence();
   refresh(area, lane, base);
   const Walk walk = start_walk(area, at, base.sp, frame_limit());
-  Node* parent = walk.kept != 0 ? node_at(lane, area.memo[walk.kept - 1].cell)
-                                : parent_of_stack(lane, base.node, walk.end);
-  Node* node = attach(lane, parent, area.fresh, walk.count);
+  const std::uint32_t parent = walk.kept != 0
+                                   ? area.memo[walk.kept - 1].cell
+                                   : cell_of(lane, parent_of_stack(lane, base.node, walk.end));
+  const std::uint32_t cell =
+      is_lasting(walk) ? attach<true>(lane, parent, area.fresh, walk.count, area.memo + walk.kept)
+                       : attach<false>(lane, parent, area.fresh, walk.count, nullptr);
   count_truncation(lane, walk.end);
-  keep_walk(area, walk);
+  finish_walk(area, walk);
   signal_fence();
   if (rare(*const_cast<volatile std::uint64_t*>(&area.starts) != start)) {
     area.memo_count = 0;  // a handler took this unwind for left, and used its memory
   }
   area.depth = 0;
-  return node;
+  return node_at(lane, cell);
 }
 
 }  // namespace spyglass::runtime

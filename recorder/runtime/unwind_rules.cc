@@ -21,10 +21,12 @@ bool find_module(std::uint64_t pc, dl_find_object& found) {
          pc < reinterpret_cast<std::uint64_t>(found.dlfo_map_end);
 }
 
+// In a test that this is linked into, our code is the program's.
 bool is_own_module(const dl_find_object& found) {
   const auto here = reinterpret_cast<std::uint64_t>(&g_rule_slots);
   return here >= reinterpret_cast<std::uint64_t>(found.dlfo_map_start) &&
-         here < reinterpret_cast<std::uint64_t>(found.dlfo_map_end);
+         here < reinterpret_cast<std::uint64_t>(found.dlfo_map_end) &&
+         found.dlfo_link_map->l_name[0] != '\0';
 }
 
 // Of a program with gaps between its segments, which the kernel leaves unmapped, `found` says only
@@ -49,12 +51,13 @@ unwind::Tables tables_in(const dl_find_object& found) {
 
 }  // namespace
 
-unwind::Rule find_rule_slowly(std::uint64_t pc) {
+std::uint64_t find_rule_slowly(std::uint64_t pc) {
   // Before the look: a module that goes meanwhile leaves no rule behind.
   const std::uint64_t epoch = g_rule_epoch.load(std::memory_order_acquire);
   dl_find_object found = {};
   if (!find_module(pc, found)) {
-    return unwind::kUnknownRule;  // not kept: a module may be loaded there, and nobody would tell
+    return std::bit_cast<std::uint64_t>(
+        unwind::kUnknownRule);  // not kept: a module may be loaded there, and nobody would tell
   }
   unwind::Rule rule = unwind::find_rule(tables_in(found), pc);
   if (is_own_module(found)) {
@@ -65,7 +68,7 @@ unwind::Rule find_rule_slowly(std::uint64_t pc) {
   const auto word = std::bit_cast<std::uint64_t>(rule);
   slot.rule.store(word, std::memory_order_relaxed);
   slot.check.store(word ^ hash, std::memory_order_relaxed);
-  return rule;
+  return word;
 }
 
 void forget_rules() {

@@ -29,6 +29,18 @@ inline bool is_own_code(const unwind::Rule& rule) {
   return (static_cast<std::uint8_t>(rule.kind) & kOwnCodeBit) != 0;
 }
 
+// A Rule as a word.
+inline unwind::RuleKind kind_of(std::uint64_t rule) {
+  return static_cast<unwind::RuleKind>(rule >> 48U & 0xffU);
+}
+inline unwind::SavedRbp saved_rbp_of(std::uint64_t rule) {
+  return static_cast<unwind::SavedRbp>(rule >> 56U);
+}
+inline std::int64_t offset_of(std::uint64_t rule) { return static_cast<std::int32_t>(rule); }
+inline std::int64_t rbp_offset_of(std::uint64_t rule) {
+  return (static_cast<std::int64_t>(rule << 16U) >> 48U) * 8;
+}
+
 inline constexpr unsigned kRuleBits = 16;
 inline constexpr unsigned kCodeAddressBits = 47;
 
@@ -41,16 +53,17 @@ extern RuleSlot g_rule_slots[std::uint64_t{1} << kRuleBits];
 // Begins in the bits above an address; changes when rules (and nodes of code) lose their meaning.
 extern std::atomic<std::uint64_t> g_rule_epoch;
 
-[[gnu::cold, gnu::noinline]] unwind::Rule find_rule_slowly(std::uint64_t pc);
+[[gnu::cold, gnu::noinline]] std::uint64_t find_rule_slowly(std::uint64_t pc);
 
-// `epoch`: g_rule_epoch.
-[[gnu::always_inline]] inline unwind::Rule rule_at(std::uint64_t pc, std::uint64_t epoch) {
+// The Rule's word; a loop takes it apart faster than a structure that must be in memory. `epoch`:
+// g_rule_epoch.
+[[gnu::always_inline]] inline std::uint64_t rule_word_at(std::uint64_t pc, std::uint64_t epoch) {
   const std::uint64_t hash = (pc ^ epoch) * 0x9e3779b97f4a7c15ULL;
   const RuleSlot& slot = g_rule_slots[hash >> (64U - kRuleBits)];
   const std::uint64_t rule = slot.rule.load(std::memory_order_relaxed);
   if (__builtin_expect(
           static_cast<long>((slot.check.load(std::memory_order_relaxed) ^ rule) == hash), 1) != 0) {
-    return std::bit_cast<unwind::Rule>(rule);
+    return rule;
   }
   return find_rule_slowly(pc);
 }

@@ -28,77 +28,104 @@ Step step_by_frame_pointer(Registers& registers, StackReader& read) {
   return unwind::step(unwind::kFramePointerRule, registers, read);
 }
 
-// From `frame` to its caller, `caller`, by any rule.
-[[gnu::noinline]] Step step_oddly(const Rule& rule, StackFrame& frame, StackFrame& caller,
+// Where a walk is: the frame that goes on with these registers. In the walk's loop they stay in the
+// machine's.
+struct Place {
+  std::uint64_t pc;
+  std::uint64_t sp;
+  std::uint64_t rbp;
+  std::uint64_t rbp_at;  // as in StackFrame, like the flags
+  std::uint32_t flags;
+};
+
+// To the caller by any rule. `flags`: of the frame that is left.
+[[gnu::noinline]] Step step_oddly(std::uint64_t word, Place& place, std::uint32_t& flags,
                                   StackReader& read) {
+  const auto rule = std::bit_cast<Rule>(word);
   const Rule plain = without_mark(rule);
-  if (is_own_code(rule)) {
-    frame.flags |= kFrameIsOwn;
-  }
-  Registers registers = {frame.pc, frame.sp, frame.rbp, false};
+  flags |= is_own_code(rule) ? kFrameIsOwn : 0;
+  Registers registers = {place.pc, place.sp, place.rbp, false};
   Step step = Step::kStuck;
-  caller = {0, 0, 0, 0, 0, kFrameReachedOddly};
+  place.rbp_at = 0;
+  place.flags = kFrameReachedOddly;
   if (plain.kind == RuleKind::kUnknown) {
     step = step_by_frame_pointer(registers, read);
-    caller.rbp_at = registers.sp - 16;
-    caller.flags = 0;
+    place.rbp_at = registers.sp - 16;
+    place.flags = 0;
   } else {
-    frame.flags |= plain.kind == RuleKind::kSignal      ? kFrameIsSignal
-                   : plain.kind == RuleKind::kOutermost ? kFrameIsOutermost
-                                                        : 0;
+    flags |= plain.kind == RuleKind::kSignal      ? kFrameIsSignal
+             : plain.kind == RuleKind::kOutermost ? kFrameIsOutermost
+                                                  : 0;
     step = unwind::step(plain, registers, read);
   }
-  caller.pc = registers.rule_pc();
-  caller.sp = registers.sp;
-  caller.rbp = registers.rbp;
-  return step == Step::kCaller && !is_code_address(caller.pc) ? Step::kStuck : step;
+  place.pc = registers.rule_pc();
+  place.sp = registers.sp;
+  place.rbp = registers.rbp;
+  return step == Step::kCaller && !is_code_address(place.pc) ? Step::kStuck : step;
 }
 
-// From `frame` to its caller, `caller`. The two rules that nearly all code has are done here.
-[[gnu::always_inline]] inline Step step_frame(StackFrame& frame, StackFrame& caller,
-                                              StackReader& read, std::uint64_t epoch) {
-  const Rule rule = rule_at(frame.pc, epoch);
+// A word of the stack, nearly always of the thread's own.
+[[gnu::always_inline]] inline bool read_word(const WordRange& home, StackReader& read,
+                                             std::uint64_t address, std::uint64_t& value) {
+  if (likely(home.holds(address))) {
+    value = word_at(address);
+    return true;
+  }
+  std::uint64_t found = 0;  // `value` may stay in a register
+  const bool readable = read(address, found);
+  value = found;
+  return readable;
+}
+
+// To the caller. The two rules that nearly all code has are done here.
+[[gnu::always_inline]] inline Step step_frame(Place& place, std::uint32_t& flags,
+                                              const WordRange& home, StackReader& read,
+                                              std::uint64_t epoch) {
+  const std::uint64_t rule = rule_word_at(place.pc, epoch);
   std::uint64_t cfa = 0;
-  if (likely(rule.kind == RuleKind::kRsp)) {
-    cfa = unwind::plus(frame.sp, rule.offset);
-  } else if (rule.kind == RuleKind::kRbp) {
-    cfa = unwind::plus(frame.rbp, rule.offset);
+  if (likely(kind_of(rule) == RuleKind::kRsp)) {
+    cfa = unwind::plus(place.sp, offset_of(rule));
+  } else if (kind_of(rule) == RuleKind::kRbp) {
+    cfa = unwind::plus(place.rbp, offset_of(rule));
   } else {
-    return step_oddly(rule, frame, caller, read);
+    Place copy = place;  // `place` may stay in registers
+    const Step step = step_oddly(rule, copy, flags, read);
+    place = copy;
+    return step;
   }
   std::uint64_t return_address = 0;
-  if (!likely(cfa > frame.sp) || !likely(read(cfa - 8, return_address))) {
+  if (!likely(cfa > place.sp) || !likely(read_word(home, read, cfa - 8, return_address))) {
     return Step::kStuck;
   }
-  caller.pc = return_address - 1;
-  caller.sp = cfa;
-  caller.rbp = frame.rbp;
-  caller.rbp_at = 0;
-  caller.cell = 0;
-  caller.flags = 0;
-  if (rule.saved_rbp != SavedRbp::kSame) {
-    const std::uint64_t base = likely(rule.saved_rbp == SavedRbp::kAtCfa) ? cfa : frame.rbp;
-    caller.rbp_at = unwind::plus(base, rule.rbp_slot * 8);
-    if (!likely(read(caller.rbp_at, caller.rbp))) {
+  place.rbp_at = 0;
+  if (saved_rbp_of(rule) != SavedRbp::kSame) {
+    const std::uint64_t base = likely(saved_rbp_of(rule) == SavedRbp::kAtCfa) ? cfa : place.rbp;
+    place.rbp_at = unwind::plus(base, rbp_offset_of(rule));
+    if (!likely(read_word(home, read, place.rbp_at, place.rbp))) {
       return Step::kStuck;
     }
   }
-  if (likely(is_code_address(caller.pc))) {
+  place.pc = return_address - 1;
+  place.sp = cfa;
+  place.flags = 0;
+  if (likely(is_code_address(place.pc))) {
     return Step::kCaller;
   }
   return return_address == 0 ? Step::kOutermost : Step::kStuck;
 }
 
-bool same_place(const StackFrame& a, const StackFrame& b) {
-  return a.sp == b.sp && a.pc == b.pc && a.rbp == b.rbp;
+Place place_of(const StackFrame& frame) { return {frame.pc, frame.sp, frame.rbp, 0, 0}; }
+
+bool is_at(const StackFrame& frame, const Place& place) {
+  return frame.sp == place.sp && frame.pc == place.pc && frame.rbp == place.rbp;
 }
 
 // Whether unwinding `inner` leads to `outer`, done in full.
 [[gnu::noinline]] bool leads_to(const StackFrame& inner, const StackFrame& outer, StackReader& read,
                                 std::uint64_t epoch) {
-  StackFrame frame = inner;
-  StackFrame caller;
-  return step_frame(frame, caller, read, epoch) == Step::kCaller && same_place(caller, outer);
+  Place place = place_of(inner);
+  std::uint32_t flags = 0;
+  return step_frame(place, flags, read.home(), read, epoch) == Step::kCaller && is_at(outer, place);
 }
 
 // Whether the memo's outermost frame still ends the stack as it did.
@@ -107,9 +134,9 @@ bool same_place(const StackFrame& a, const StackFrame& b) {
   if (area.memo_end == WalkEnd::kStop || (area.memo[0].flags & kFrameIsOutermost) != 0) {
     return true;
   }
-  StackFrame frame = area.memo[0];
-  StackFrame caller;
-  const Step step = step_frame(frame, caller, read, epoch);
+  Place place = place_of(area.memo[0]);
+  std::uint32_t flags = 0;
+  const Step step = step_frame(place, flags, read.home(), read, epoch);
   return step != Step::kCaller && (step == Step::kStuck) == (area.memo_end == WalkEnd::kStuck);
 }
 
@@ -132,56 +159,71 @@ std::uint32_t verify_outer(const UnwindArea& area, std::uint32_t at, StackReader
   return ends_the_same(area, read, epoch) ? 0 : 1;
 }
 
-void set_link(StackFrame& frame, const StackFrame& reached) {
-  constexpr std::uint32_t kLinkFlags = kFrameReachedOddly;
+void set_link(StackFrame& frame, std::uint64_t rbp_at, std::uint32_t flags) {
   // A frame whose rbp its callee kept is compared with itself.
-  frame.rbp_at = reached.rbp_at != 0 ? reached.rbp_at : reinterpret_cast<std::uint64_t>(&frame.rbp);
-  frame.flags = (frame.flags & ~kLinkFlags) | (reached.flags & kLinkFlags);
+  frame.rbp_at = rbp_at != 0 ? rbp_at : reinterpret_cast<std::uint64_t>(&frame.rbp);
+  frame.flags = (frame.flags & ~kFrameReachedOddly) | (flags & kFrameReachedOddly);
 }
 
-// `may_match`: how many of the memo's frames may be met.
+// Whether the memo knows all frames from `place` on. `may_match`: how many of its frames may be
+// met, now or later; they were not met before.
+[[gnu::noinline]] bool is_known(UnwindArea& area, const Place place, std::uint32_t& may_match,
+                                StackReader& read) {
+  while (may_match != 0 && area.memo[may_match - 1].sp <= place.sp) {
+    StackFrame& known = area.memo[may_match - 1];
+    if (is_at(known, place)) {
+      const std::uint32_t left = verify_outer(area, may_match - 1, read, area.epoch);
+      if (left == 0) {
+        set_link(known, place.rbp_at, place.flags);
+        return true;
+      }
+      may_match = left;
+    } else if (!read.is_home(place.sp)) {
+      return false;  // stack pointers of two stacks don't compare
+    } else {
+      --may_match;
+    }
+  }
+  return false;
+}
+
 Walk walk_frames(UnwindArea& area, const HomeStack& home, StackFrame* out, const Registers& at,
                  std::uint64_t stop_sp, std::uint32_t limit, std::uint32_t may_match) {
   const std::uint64_t epoch = area.epoch;
   StackReader read(home);
+  const WordRange home_words = read.home();
   bool elsewhere = !read.is_home(at.sp - 8);  // a frame's return address is not on the home stack
-  StackFrame* end = out + limit;
+  const StackFrame* end = out + limit;
   StackFrame* frame = out;
-  *frame = {at.rule_pc(), at.sp, at.rbp, 0, 0, kFrameReachedOddly};
+  constexpr std::uint64_t kNever = ~std::uint64_t{0};
+  std::uint64_t next_known = may_match != 0 ? area.memo[may_match - 1].sp : kNever;
+  Place place = {at.rule_pc(), at.sp, at.rbp, 0, kFrameReachedOddly};
   const auto finish = [&](std::uint32_t kept, const StackFrame* last, WalkEnd why) {
     return Walk{kept, static_cast<std::uint32_t>(last - out), why, elsewhere || read.visited()};
   };
   for (;; ++frame) {
-    while (may_match != 0 && area.memo[may_match - 1].sp <= frame->sp) {
-      StackFrame& known = area.memo[may_match - 1];
-      if (same_place(known, *frame)) {
-        const std::uint32_t left = verify_outer(area, may_match - 1, read, epoch);
-        if (left == 0) {
-          set_link(known, *frame);
-          return finish(may_match, frame, area.memo_end);
-        }
-        may_match = left;
-      } else if (!read.is_home(frame->sp)) {
-        break;  // stack pointers of two stacks don't compare
-      } else {
-        --may_match;
+    if (next_known <= place.sp) {
+      if (is_known(area, place, may_match, read)) {
+        return finish(may_match, frame, area.memo_end);
       }
+      next_known = may_match != 0 ? area.memo[may_match - 1].sp : kNever;
     }
-    if (frame + 1 == end) {
+    frame->pc = place.pc;
+    frame->sp = place.sp;
+    frame->rbp = place.rbp;
+    frame->rbp_at = place.rbp_at;
+    frame->flags = place.flags;
+    if (!likely(frame + 1 != end)) {
       return finish(0, end, WalkEnd::kLimit);
     }
-    switch (step_frame(*frame, frame[1], read, epoch)) {
-      case Step::kCaller:
-        if (!likely(frame[1].flags == 0)) {
-          elsewhere |= !read.is_home(frame[1].sp - 8);
-        }
-        break;
-      case Step::kOutermost:
-        return finish(0, frame + 1, WalkEnd::kOutermost);
-      case Step::kStuck:
-        return finish(0, frame + 1, WalkEnd::kStuck);
+    const Step step = step_frame(place, frame->flags, home_words, read, epoch);
+    if (!likely(step == Step::kCaller)) {
+      return finish(0, frame + 1, step == Step::kOutermost ? WalkEnd::kOutermost : WalkEnd::kStuck);
     }
-    if (frame->sp <= stop_sp && frame[1].sp > stop_sp) {
+    if (!likely(place.flags == 0)) {
+      elsewhere |= !read.is_home(place.sp - 8);
+    }
+    if (place.sp > stop_sp && frame->sp <= stop_sp) {
       frame->flags |= kFrameIsStop;
       return finish(0, frame + 1, WalkEnd::kStop);
     }
@@ -207,23 +249,15 @@ Walk start_nested_walk(UnwindArea& area, const Registers& at, std::uint64_t stop
   return walk_frames(area, kUnknownHome, area.nested, at, stop_sp, limit, 0);
 }
 
-void keep_walk(UnwindArea& area, const Walk& walk) {
+void finish_walk(UnwindArea& area, const Walk& walk) {
   if (walk.end == WalkEnd::kLimit) {
     area.memo_count = 0;
-    return;
-  }
-  if (walk.visited) {
+  } else if (walk.visited) {
     area.memo_count = walk.kept;
-    return;
+  } else {
+    area.memo_count = walk.kept + walk.count;
+    area.memo_end = walk.end;
   }
-  StackFrame* to = area.memo + walk.kept;
-  for (const StackFrame* frame = area.fresh + walk.count; frame != area.fresh; ++to) {
-    --frame;
-    *to = *frame;
-    set_link(*to, *frame);
-  }
-  area.memo_count = walk.kept + walk.count;
-  area.memo_end = walk.end;
 }
 
 }  // namespace spyglass::runtime

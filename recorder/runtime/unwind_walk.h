@@ -8,8 +8,8 @@
 //
 //   Walk walk = start_walk(area, at, stop_sp, limit)
 //   memo [0, kept): outer frames, outermost first · fresh [0, count): inner frames, innermost first
-//   … find the cells of the fresh frames …
-//   keep_walk(area, walk)
+//   … find the cells of the fresh frames, keep_frame() them …
+//   finish_walk(area, walk)
 //
 //   Where    target side; async-signal-safe.
 //   Threads  an area belongs to one thread; handlers that interrupt an unwind see `depth` and work
@@ -83,7 +83,18 @@ Walk start_walk(UnwindArea& area, const unwind::Registers& at, std::uint64_t sto
 Walk start_nested_walk(UnwindArea& area, const unwind::Registers& at, std::uint64_t stop_sp,
                        std::uint32_t limit);
 
-// Remembers the stack. The cells of the frames in `fresh` are set.
-void keep_walk(UnwindArea& area, const Walk& walk);
+// Whether the stack can be remembered at all: it is whole, and of a stack that stays.
+inline bool is_lasting(const Walk& walk) { return walk.end != WalkEnd::kLimit && !walk.visited; }
+
+// Puts a fresh frame into the memo, with its cell. A frame whose rbp its callee kept is compared
+// with itself.
+inline void keep_frame(StackFrame& to, const StackFrame& from, std::uint32_t cell) {
+  const auto itself = reinterpret_cast<std::uint64_t>(&to.rbp);
+  to = {from.pc, from.sp, from.rbp, from.rbp_at != 0 ? from.rbp_at : itself, cell, from.flags};
+}
+
+// Remembers the stack. Of a lasting one, keep_frame() was called for every fresh frame, outermost
+// first, to memo[kept] and on.
+void finish_walk(UnwindArea& area, const Walk& walk);
 
 }  // namespace spyglass::runtime

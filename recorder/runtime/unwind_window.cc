@@ -53,7 +53,7 @@ std::uint64_t first_stack_end() {
 void set_home(HomeStack& home, std::uint64_t low, std::uint64_t end) {
   auto& words = const_cast<volatile WordRange&>(home.words);
   words.low = low;
-  words.bytes = end - low;
+  words.span = end - low - WordRange::kWordRest;
 }
 
 bool find_home(HomeStack& home, std::uint64_t sp) {
@@ -78,10 +78,10 @@ bool can_read(std::uint64_t address) {
 
 void settle_home(HomeStack& home, std::uint64_t sp) {
   const WordRange words = home.words;
-  if (words.spans(sp) || page_of(sp) == home.foreign_page) {
+  if (words.holds(sp) || page_of(sp) == home.foreign_page) {
     return;
   }
-  if (words.bytes == 0) {
+  if (words.span == 0) {
     if (home.searches < kMaxSearches) {
       home.searches += 1;
       if (find_home(home, sp)) {
@@ -89,7 +89,7 @@ void settle_home(HomeStack& home, std::uint64_t sp) {
       }
     }
   } else if (sp < words.low && can_read_all(sp, words.low)) {
-    set_home(home, page_of(sp), words.low + words.bytes);
+    set_home(home, page_of(sp), words.end());
     return;
   }
   home.foreign_page = page_of(sp);
@@ -100,13 +100,13 @@ bool StackReader::visit(std::uint64_t address) {
     return true;
   }
   const std::uint64_t page = page_of(address);
-  if (address % sizeof(std::uint64_t) != 0 || !can_read(page)) {
+  if (page_of(address + WordRange::kWordRest) != page || !can_read(page)) {
     return false;
   }
-  if (page == visit_.low + visit_.bytes) {
-    visit_.bytes += kPageBytes;
+  if (visit_.span != 0 && page == visit_.end()) {
+    visit_.span += kPageBytes;
   } else {
-    visit_ = {page, kPageBytes};
+    visit_ = {page, kPageBytes - WordRange::kWordRest};
   }
   return true;
 }

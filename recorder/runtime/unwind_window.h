@@ -16,15 +16,15 @@ namespace spyglass::runtime {
 
 inline constexpr std::uint64_t kPageBytes = 4096;
 
-// Aligned words at [low, low + bytes) can be read.
+// Words that begin at [low, low + span) can be read.
 struct WordRange {
   std::uint64_t low;
-  std::uint64_t bytes;
+  std::uint64_t span;
 
-  bool spans(std::uint64_t address) const { return address - low < bytes; }
-  bool holds(std::uint64_t address) const {
-    return spans(address) && address % sizeof(std::uint64_t) == 0;
-  }
+  bool holds(std::uint64_t address) const { return address - low < span; }
+  std::uint64_t end() const { return low + span + kWordRest; }
+
+  static constexpr std::uint64_t kWordRest = sizeof(std::uint64_t) - 1;
 };
 
 // All zero: nothing known yet. Half-changed it is true, too: a signal handler may jump out of here.
@@ -44,17 +44,18 @@ class StackReader {
   explicit StackReader(const HomeStack& home) : home_(home.words), visit_{0, 0} {}
 
   // Reads a word of the stack; false if there is none.
-  [[gnu::always_inline]] bool operator()(std::uint64_t address, std::uint64_t& value) {
-    if (__builtin_expect(static_cast<long>(home_.holds(address)), 1) == 0 && !visit(address)) {
+  bool operator()(std::uint64_t address, std::uint64_t& value) {
+    if (!home_.holds(address) && !visit(address)) {
       return false;
     }
     value = *reinterpret_cast<const std::uint64_t*>(address);
     return true;
   }
 
+  const WordRange& home() const { return home_; }
   bool is_home(std::uint64_t address) const { return home_.holds(address); }
   // Words were read that are not of the thread's own stack.
-  bool visited() const { return visit_.bytes != 0; }
+  bool visited() const { return visit_.span != 0; }
 
  private:
   [[gnu::noinline]] bool visit(std::uint64_t address);
