@@ -4,9 +4,12 @@
 #include "preload/cxx_runtime.h"
 
 #include <dlfcn.h>
+#include <link.h>
 
 #include <atomic>
 #include <cstddef>
+
+#include "preload/real.h"
 
 namespace spyglass::hooks {
 namespace {
@@ -101,6 +104,17 @@ void remember(const dl_find_object& caller, const CxxRuntime& runtime) {
   }
 }
 
+// What `library` sees: itself and what it needs.
+bool ask(const link_map& library, CxxRuntime& runtime) {
+  void* handle = real::dlopen(library.l_name, RTLD_NOLOAD | RTLD_LAZY);
+  if (handle == nullptr) {
+    return false;
+  }
+  const bool found = fill(runtime, handle);
+  real::dlclose(handle);
+  return found;
+}
+
 std::uint64_t word_at(const void* address, std::ptrdiff_t offset) {
   return *reinterpret_cast<const std::uint64_t*>(static_cast<const char*>(address) + offset);
 }
@@ -124,8 +138,7 @@ bool find_runtime(std::uint64_t caller, CxxRuntime& runtime) {
     return true;
   }
   runtime = {};
-  // On glibc a handle of dlopen is the link_map.
-  if (library.dlfo_link_map != nullptr && fill(runtime, library.dlfo_link_map)) {
+  if (library.dlfo_link_map != nullptr && ask(*library.dlfo_link_map, runtime)) {
     remember(library, runtime);
     return true;
   }

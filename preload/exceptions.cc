@@ -54,8 +54,9 @@ extern "C" {
 [[gnu::noreturn]] void hook___cxa_rethrow() {
   const StackPoint caller = caller_point();
   const CxxRuntime runtime = runtime_of(caller);
-  if (records_exceptions()) {
-    const void* type = runtime.current_type != nullptr ? runtime.current_type() : nullptr;
+  const void* type = runtime.current_type != nullptr ? runtime.current_type() : nullptr;
+  // Without a type it is the unwinding of pthread_cancel() or another language that goes on.
+  if (records_exceptions() && type != nullptr) {
     spyglass::runtime::record_throw(Operation::k___cxa_rethrow, caller,
                                     {spyglass::hooks::current_object(runtime), type},
                                     spyglass::hooks::name_of_type(type));

@@ -13,6 +13,7 @@ namespace {
 using format::Lane;
 using format::Node;
 
+constexpr std::uint64_t kFrameBytes = 16;  // what a call leaves on the stack, aligned
 constexpr std::uint32_t kMostThrows = 24;
 constexpr std::uint32_t kDepthLimit = 65536;
 constexpr std::uint32_t kTextLimit = 128;
@@ -86,7 +87,6 @@ void push_exception(Lane* lane, const PendingThrow& pending, const Node* catcher
   event.node_cell = pending.open.object_cell;
   event.start_ticks = pending.open.start_ticks;
   event.duration_ticks = duration_ticks;
-  event.value = pending.depth;
   if (catcher != nullptr) {
     const std::uint32_t depth = depth_of(lane, catcher);
     event.other_cell = cell_of(lane, catcher);
@@ -181,7 +181,7 @@ void record_catch(const void* object, const StackPoint& at, bool by_runtime, Tex
     return;
   }
   end_operation(mine.open, {});
-  prepare_call(lane, at.sp);  // the frames between are gone
+  prepare_call(lane, at.sp - kFrameBytes);  // the frames between are gone
   push_exception(lane, mine, calling_context(lane, at), now_ticks - mine.open.start_ticks, text_of);
 }
 

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 
+#include "format/operation.h"
 #include "recorder/runtime/context_tree.h"
 #include "recorder/runtime/lane.h"
 
@@ -125,6 +126,28 @@ void pop_call(Lane* lane, std::uint64_t now_ticks) {
   }
 }
 
+// A throw never returns: that its frame was left is how it ends.
+bool is_throw(const Lane* lane, const Node* node) {
+  const auto is = [node](format::Operation operation) {
+    return (node->address & format::kAddressMask) ==
+           (format::kOperationTag | static_cast<std::uint64_t>(operation));
+  };
+  if ((node->address & format::kObjectTag) != 0) {
+    node = node_at(lane, node->parent);
+  }
+  return is(format::Operation::k___cxa_throw) || is(format::Operation::k___cxa_rethrow) ||
+         is(format::Operation::k_std_rethrow_exception);
+}
+
+// Ends the innermost open call, which was left without a return.
+void pop_left_call(Lane* lane, std::uint64_t now_ticks) {
+  const Node* node = call_at(lane, *top_of(lane)).node;
+  if (node == nullptr || !is_throw(lane, node)) {
+    lane->frames_repaired += 1;
+  }
+  pop_call(lane, now_ticks);
+}
+
 // Ends calls whose frames lie below `sp` on the same stack: they were left without a return.
 void pop_abandoned(Lane* lane, std::uint64_t sp) {
   SignalStack stack;
@@ -133,8 +156,7 @@ void pop_abandoned(Lane* lane, std::uint64_t sp) {
   }
   const std::uint64_t now_ticks = ticks();
   while (top_of(lane) != base_of(lane) && innermost(lane)->sp < sp) {
-    lane->frames_repaired += 1;
-    pop_call(lane, now_ticks);
+    pop_left_call(lane, now_ticks);
   }
 }
 
@@ -269,7 +291,7 @@ OpenCall innermost_call(const Lane* lane) {
 }
 
 bool prepare_call(Lane* lane, std::uint64_t sp) {
-  pop_abandoned(lane, sp);
+  pop_abandoned(lane, sp + 1);                        // one frame has one operation open at a time
   constexpr std::uint64_t kRoom = 2 * sizeof(Entry);  // an operation and its object
   return lane->deep_calls == 0 && lane->top - kRoom >= lane->stack_limit &&
          !is_past_depth(lane, innermost(lane));
@@ -284,8 +306,7 @@ void open_call(Lane* lane, Node* node, std::uint64_t sp, std::uint64_t flags) {
 
 bool close_calls(Lane* lane, std::uint64_t sp, std::uint64_t now_ticks) {
   while (top_of(lane) != base_of(lane) && top_of(lane)->sp < sp) {
-    lane->frames_repaired += 1;
-    pop_call(lane, now_ticks);
+    pop_left_call(lane, now_ticks);
   }
   const Entry* outer = top_of(lane);
   while (outer != base_of(lane) && outer->sp == sp) {
@@ -324,8 +345,7 @@ void exit_slowly(std::uint64_t function, std::uint64_t sp, std::uint64_t now_tic
     return;
   }
   while (top_of(lane) != returning) {
-    lane->frames_repaired += 1;
-    pop_call(lane, now_ticks);
+    pop_left_call(lane, now_ticks);
   }
   if (was_switched(lane)) {
     sync_cpu(lane, {returning, returning + 1, now_ticks});
@@ -339,10 +359,7 @@ void record_jump(std::uint64_t target_sp, std::uint64_t own_sp) {
     return;
   }
   const std::uint64_t now_ticks = ticks();
-  const auto end_innermost = [&] {
-    lane->frames_repaired += 1;
-    pop_call(lane, now_ticks);
-  };
+  const auto end_innermost = [&] { pop_left_call(lane, now_ticks); };
   SignalStack stack;
   if (on_signal_stack(own_sp, stack) && !stack.holds(target_sp)) {
     while (top_of(lane) != base_of(lane) && stack.holds(innermost(lane)->sp)) {
