@@ -35,7 +35,7 @@ Node* parent_of_stack(Lane* lane, Node* base, WalkEnd end) {
   if ((frame.flags & (kFrameIsOwn | kFrameIsStop)) != 0) {
     return parent;
   }
-  const std::uint64_t pc = (frame.flags & kFrameIsSignal) != 0 ? frame.pc + 1 : frame.pc;
+  const std::uint64_t pc = (frame.flags & kFrameIsExact) != 0 ? frame.pc + 1 : frame.pc;
   const Node* node = find_tagged(lane, node_at(lane, parent), format::kPcTag | pc);
   return node == nullptr ? 0 : cell_of(lane, node);
 }
@@ -46,7 +46,7 @@ Node* parent_of_stack(Lane* lane, Node* base, WalkEnd end) {
 template <bool kKeep>
 std::uint32_t attach(Lane* lane, std::uint32_t parent, const StackFrame* frames,
                      std::uint32_t count, StackFrame* memo) {
-  constexpr std::uint32_t kSpecial = kFrameIsOwn | kFrameIsStop | kFrameIsSignal;
+  constexpr std::uint32_t kSpecial = kFrameIsOwn | kFrameIsStop | kFrameIsExact;
   bool full = false;
   for (const StackFrame* frame = frames + count; frame != frames;) {
     --frame;

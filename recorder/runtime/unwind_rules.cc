@@ -59,7 +59,12 @@ std::uint64_t find_rule_slowly(std::uint64_t pc) {
     return std::bit_cast<std::uint64_t>(
         unwind::kUnknownRule);  // not kept: a module may be loaded there, and nobody would tell
   }
-  unwind::Rule rule = unwind::find_rule(tables_in(found), pc);
+  const unwind::Tables tables = tables_in(found);
+  unwind::Rule rule = unwind::find_rule(tables, pc);
+  if (rule.kind == unwind::RuleKind::kUnknown && unwind::has_entry(tables, pc + 1) &&
+      !unwind::has_entry(tables, pc)) {
+    rule = kNeverCalledRule;
+  }
   if (is_own_module(found)) {
     rule.kind = static_cast<unwind::RuleKind>(static_cast<std::uint8_t>(rule.kind) | kOwnCodeBit);
   }

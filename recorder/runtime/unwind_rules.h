@@ -41,6 +41,11 @@ inline std::int64_t rbp_offset_of(std::uint64_t rule) {
   return (static_cast<std::int64_t>(rule << 16U) >> 48U) * 8;
 }
 
+// A return address that is the very begin of a function: nobody called, the stack was made so that
+// it ends there (makecontext). The marked field has no meaning in kOutermost otherwise.
+inline constexpr unwind::Rule kNeverCalledRule = {0, 0, unwind::RuleKind::kOutermost,
+                                                  unwind::SavedRbp::kAtCfa};
+
 inline constexpr unsigned kRuleBits = 16;
 inline constexpr unsigned kCodeAddressBits = 47;
 

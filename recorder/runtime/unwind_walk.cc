@@ -14,15 +14,20 @@ using unwind::Step;
 
 bool likely(bool condition) { return __builtin_expect(static_cast<long>(condition), 1) != 0; }
 
-std::uint64_t word_at(std::uint64_t address) {
-  return *reinterpret_cast<const std::uint64_t*>(address);
+// Of a smashed stack this may be any word.
+[[gnu::no_sanitize_address]] inline std::uint64_t word_at(std::uint64_t address) {
+  std::uint64_t word = 0;
+  __builtin_memcpy(&word, reinterpret_cast<const void*>(address), sizeof(word));
+  return word;
 }
 
 bool is_code_address(std::uint64_t pc) { return pc >> kCodeAddressBits == 0; }
 
-// Where code has no rule: it may keep a frame pointer.
+// Where code has no rule: it may keep a frame pointer. One of another stack, or far out, is none.
 Step step_by_frame_pointer(Registers& registers, StackReader& read) {
-  if (registers.rbp < registers.sp) {
+  constexpr std::uint64_t kMaxFrameBytes = std::uint64_t{1} << 17U;
+  if (registers.rbp - registers.sp > kMaxFrameBytes ||
+      read.is_home(registers.rbp) != read.is_home(registers.sp)) {
     return Step::kStuck;
   }
   return unwind::step(unwind::kFramePointerRule, registers, read);
@@ -41,6 +46,7 @@ struct Place {
 // To the caller by any rule. `flags`: of the frame that is left.
 [[gnu::noinline]] Step step_oddly(std::uint64_t word, Place& place, std::uint32_t& flags,
                                   StackReader& read) {
+  constexpr auto kNeverCalled = std::bit_cast<std::uint64_t>(kNeverCalledRule);
   const auto rule = std::bit_cast<Rule>(word);
   const Rule plain = without_mark(rule);
   flags |= is_own_code(rule) ? kFrameIsOwn : 0;
@@ -53,9 +59,8 @@ struct Place {
     place.rbp_at = registers.sp - 16;
     place.flags = 0;
   } else {
-    flags |= plain.kind == RuleKind::kSignal      ? kFrameIsSignal
-             : plain.kind == RuleKind::kOutermost ? kFrameIsOutermost
-                                                  : 0;
+    flags |= plain.kind == RuleKind::kOutermost ? kFrameIsOutermost : 0;
+    flags |= plain.kind == RuleKind::kSignal || word == kNeverCalled ? kFrameIsExact : 0;
     step = unwind::step(plain, registers, read);
   }
   place.pc = registers.rule_pc();

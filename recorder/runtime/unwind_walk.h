@@ -37,7 +37,7 @@ struct StackFrame {
   std::uint32_t flags;
 };
 inline constexpr std::uint32_t kFrameReachedOddly = 1;  // from its callee by more than two reads
-inline constexpr std::uint32_t kFrameIsSignal = 2;      // the kernel's return code: pc + 1 is exact
+inline constexpr std::uint32_t kFrameIsExact = 2;       // went on at pc + 1, but not after a call
 inline constexpr std::uint32_t kFrameIsOwn = 4;         // of libspyglass.so
 inline constexpr std::uint32_t kFrameIsStop = 8;        // the one that holds `stop_sp`
 inline constexpr std::uint32_t kFrameIsOutermost = 16;  // by its rule

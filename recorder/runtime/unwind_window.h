@@ -44,11 +44,11 @@ class StackReader {
   explicit StackReader(const HomeStack& home) : home_(home.words), visit_{0, 0} {}
 
   // Reads a word of the stack; false if there is none.
-  bool operator()(std::uint64_t address, std::uint64_t& value) {
+  [[gnu::no_sanitize_address]] bool operator()(std::uint64_t address, std::uint64_t& value) {
     if (!home_.holds(address) && !visit(address)) {
       return false;
     }
-    value = *reinterpret_cast<const std::uint64_t*>(address);
+    __builtin_memcpy(&value, reinterpret_cast<const void*>(address), sizeof(value));
     return true;
   }
 

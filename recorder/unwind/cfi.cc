@@ -183,9 +183,7 @@ bool walk(const Tables& tables, std::uint64_t frames_address, std::uint64_t pc, 
   return false;
 }
 
-}  // namespace
-
-Rule find_rule(const Tables& tables, std::uint64_t pc) {
+bool find_entry(const Tables& tables, std::uint64_t pc, FrameEntry& entry) {
   ByteReader header(tables.header);
   const std::uint64_t version = header.fixed(1);
   const auto frames_encoding = static_cast<std::uint8_t>(header.fixed(1));
@@ -193,18 +191,26 @@ Rule find_rule(const Tables& tables, std::uint64_t pc) {
   const auto table_encoding = static_cast<std::uint8_t>(header.fixed(1));
   const std::uint64_t frames = header.pointer(frames_encoding, tables.header.address);
   if (!header.ok() || version != 1) {
-    return kUnknownRule;
+    return false;
   }
+  if (count_encoding == kOmitted || table_encoding != kTableEncoding) {
+    return walk(tables, frames, pc, entry);
+  }
+  const std::uint64_t count = header.pointer(count_encoding, tables.header.address);
+  const std::uint64_t room = header.left() / kTableRowBytes;
+  return search(tables, {header.at(), count < room ? count : room}, pc, entry);
+}
+
+}  // namespace
+
+Rule find_rule(const Tables& tables, std::uint64_t pc) {
   FrameEntry entry = new_entry(tables);
-  bool found = false;
-  if (count_encoding != kOmitted && table_encoding == kTableEncoding) {
-    const std::uint64_t count = header.pointer(count_encoding, tables.header.address);
-    const std::uint64_t room = header.left() / kTableRowBytes;
-    found = search(tables, {header.at(), count < room ? count : room}, pc, entry);
-  } else {
-    found = walk(tables, frames, pc, entry);
-  }
-  return found ? run_program(entry, pc) : kUnknownRule;
+  return find_entry(tables, pc, entry) ? run_program(entry, pc) : kUnknownRule;
+}
+
+bool has_entry(const Tables& tables, std::uint64_t pc) {
+  FrameEntry entry = new_entry(tables);
+  return find_entry(tables, pc, entry);
 }
 
 }  // namespace spyglass::unwind

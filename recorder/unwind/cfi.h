@@ -46,4 +46,7 @@ Tables tables_of(const std::uint8_t* begin, const std::uint8_t* end, Layout layo
 // Finds kUnknown where no table entry covers pc.
 Rule find_rule(const Tables& tables, std::uint64_t pc);
 
+// Whether a table entry covers pc at all, whatever its rule.
+bool has_entry(const Tables& tables, std::uint64_t pc);
+
 }  // namespace spyglass::unwind
