@@ -22,7 +22,7 @@ constexpr std::size_t kMostSubjects = 8;  // functions that --callers or --calle
 
 void write_subjects(const AnalyzeRequest& request, const Profile& profile,
                     const std::vector<std::uint32_t>& functions, bool callers) {
-  const TreeLimits limits{request.options.min_percent / 100, request.top};
+  const TreeLimits limits{request.options.min_percent / 100, request.top, request.weight};
   std::size_t shown = 0;
   for (const std::uint32_t function : functions) {
     if (shown++ == kMostSubjects) {
@@ -45,9 +45,23 @@ Result<std::vector<std::uint32_t>> subjects(const Profile& profile, const std::s
                                                 in_quotes(profile.file))};
   }
   std::stable_sort(found.begin(), found.end(), [&](std::uint32_t a, std::uint32_t b) {
-    return profile.functions[a].metrics.wall_total_ns > profile.functions[b].metrics.wall_total_ns;
+    const Weight weight = usual_weight(profile);
+    return total_of(profile.functions[a].metrics, weight) >
+           total_of(profile.functions[b].metrics, weight);
   });
   return found;
+}
+
+// What the default report says besides functions: a few lines of each.
+void write_sections(const TextStyle& style, const Profile& profile) {
+  const bool waited = std::any_of(
+      profile.threads.begin(), profile.threads.end(),
+      [](const ThreadInfo& thread) { return thread.all_waiting_ns() + thread.runnable_ns > 0; });
+  if (waited || profile.sampled_cpu) write_thread_times(std::cout, style, profile, 0, true);
+  write_waits(std::cout, style, profile, 0, true);
+  write_locks(std::cout, style, profile, 0, true);
+  write_io(std::cout, style, profile, 0, true);
+  write_exceptions(std::cout, style, profile, 0, true);
 }
 
 int write_text(const AnalyzeRequest& request, const Profile& profile) {
@@ -71,16 +85,26 @@ int write_text(const AnalyzeRequest& request, const Profile& profile) {
     write_subjects(request, profile, functions, !options.callers.empty());
     seen = options.callers.empty() ? "callees" : "callers";
   } else if (options.tree) {
-    write_tree(std::cout, request.style, profile, {options.min_percent / 100, request.top});
+    write_tree(std::cout, request.style, profile,
+               {options.min_percent / 100, request.top, request.weight});
     seen = "tree";
   } else if (options.threads) {
     write_threads(std::cout, request.style, profile, request.top);
+  } else if (options.waits) {
+    write_waits(std::cout, request.style, profile, request.top, false);
+  } else if (options.locks) {
+    write_locks(std::cout, request.style, profile, request.top, false);
+  } else if (options.io) {
+    write_io(std::cout, request.style, profile, request.top, false);
+  } else if (options.exceptions) {
+    write_exceptions(std::cout, request.style, profile, request.top, false);
   } else if (!options.by.empty()) {
     const bool rules = !request.rules.empty();
     write_groups(std::cout, request.style, profile, grouped(profile, options.by, request.rules),
                  rules ? "group" : options.by, request.top);
   } else {
     write_functions(std::cout, request.style, profile, request.key, request.top);
+    write_sections(request.style, profile);
   }
   write_next_step(std::cout, request.style, profile, seen);
   return finish_output(0);
@@ -113,7 +137,8 @@ int analyze(const AnalyzeOptions& options) {
   }
   if (options.csv) return write_csv(*request, *profile);
   if (options.folded) {
-    write_folded(std::cout, *profile, options.full_names);
+    write_folded(std::cout, *profile, options.full_names,
+                 request->weight.value_or(usual_weight(*profile)));
     return finish_output(0);
   }
   return write_text(*request, *profile);

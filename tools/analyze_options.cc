@@ -32,6 +32,10 @@ std::string conflict(const AnalyzeOptions& options) {
                                      {!options.callees.empty(), "--callees"}};
   std::vector<Choice> views = trees;
   views.emplace_back(options.threads, "--threads");
+  views.emplace_back(options.waits, "--waits");
+  views.emplace_back(options.locks, "--locks");
+  views.emplace_back(options.io, "--io");
+  views.emplace_back(options.exceptions, "--exceptions");
   views.emplace_back(!options.by.empty(), "--by");
   std::string problem = conflict(views);
   if (!problem.empty()) return problem;
@@ -41,6 +45,10 @@ std::string conflict(const AnalyzeOptions& options) {
   if (!problem.empty() || !options.csv) return problem;
   std::vector<Choice> csv = {{true, "--csv"}};
   csv.insert(csv.end(), trees.begin(), trees.end());
+  csv.emplace_back(options.waits, "--waits");
+  csv.emplace_back(options.locks, "--locks");
+  csv.emplace_back(options.io, "--io");
+  csv.emplace_back(options.exceptions, "--exceptions");
   return conflict(csv);
 }
 
@@ -55,6 +63,14 @@ void add_views(CLI::App& command, AnalyzeOptions& options) {
       ->type_name("F")
       ->group("Views");
   command.add_flag("--threads", options.threads, "Show processes and threads")->group("Views");
+  command.add_flag("--waits", options.waits, "Show what was waited for, where and how long")
+      ->group("Views");
+  command.add_flag("--locks", options.locks, "Show locks: who waited, who held them, their order")
+      ->group("Views");
+  command.add_flag("--io", options.io, "Show reads, writes and files by object and by function")
+      ->group("Views");
+  command.add_flag("--exceptions", options.exceptions, "Show exceptions, thrown and caught where")
+      ->group("Views");
   command
       .add_option("--by", options.by,
                   "Add functions up by module, file, namespace, or the groups of a file")
@@ -68,7 +84,7 @@ void add_formats(CLI::App& command, AnalyzeOptions& options) {
       ->group("Formats");
   command
       .add_flag("--folded", options.folded,
-                "Write call paths with self time in ns, for flame graphs")
+                "Write call paths with what they weigh (times in ns), for flame graphs")
       ->group("Formats");
 }
 
@@ -90,6 +106,12 @@ void add_analyze_options(CLI::App& command, AnalyzeOptions& options) {
       ->type_name("P")
       ->check(number_between(0, 100))
       ->capture_default_str();
+  command
+      .add_option("--metric", options.metric,
+                  fmt::format("What trees and call paths are weighed by: {} (the usual one of the "
+                              "recording)",
+                              weight_names()))
+      ->type_name("METRIC");
   command
       .add_option("--time-range", options.time_range,
                   "Look at a part: A..B, A.. or ..B from the start, with ns, us, ms, s, m or h")
@@ -113,6 +135,13 @@ Result<AnalyzeRequest> prepare_analysis(const AnalyzeOptions& options) {
                                                 in_quotes(options.sort), sort_key_names())};
   }
   request.key = *key;
+  if (!options.metric.empty()) {
+    request.weight = parse_weight(options.metric);
+    if (!request.weight) {
+      return Error{ErrorKind::kUsage, fmt::format("no metric {}: one of {}",
+                                                  in_quotes(options.metric), weight_names())};
+    }
+  }
   if (!options.time_range.empty()) {
     const auto range = parse_time_range(options.time_range);
     if (!range) {

@@ -4,6 +4,7 @@
 //   Where    tools.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,11 @@ struct AnalyzeOptions {
   std::string callers;
   std::string callees;
   bool threads = false;
+  bool waits = false;
+  bool locks = false;
+  bool io = false;
+  bool exceptions = false;
+  std::string metric;
   std::string by;
   std::string time_range;
   bool from_spans = false;
@@ -41,6 +47,7 @@ struct AnalyzeOptions {
 struct AnalyzeRequest {
   AnalyzeOptions options;
   SortKey key = SortKey::kSelf;
+  std::optional<Weight> weight{};  // nothing: the usual one
   std::vector<GroupRule> rules;
   ProfileOptions profile;
   std::size_t top = 0;  // rows; 0: all

@@ -135,9 +135,10 @@ struct LockOrder {
 
 // Exceptions of one type, thrown and caught at the same nodes.
 struct ExceptionFlow {
-  std::uint32_t type = ObjectUse::kNoObject;  // index into objects
-  std::uint32_t node = 0;                     // of the operation that threw
-  std::uint32_t catch_node = 0;               // 0: not caught
+  std::uint32_t type = ObjectUse::kNoObject;                    // index into objects
+  std::uint32_t node = 0;                                       // of the operation that threw
+  std::uint32_t catch_node = 0;                                 // 0: not caught
+  static constexpr std::uint32_t kUnknown = ~std::uint32_t{0};  // of catch_node
   std::uint64_t count = 0;
   std::uint64_t frames = 0;                                  // unwound, of all
   double cost_ns = 0;                                        // from throw to catch, of all

@@ -25,14 +25,14 @@ std::string frame_name(const Function& function, bool full_names) {
   return name.empty() ? "[unnamed]" : name;
 }
 
-void write_line(std::ostream& out, const std::string& path, double ns) {
-  const auto whole = std::llround(std::min(ns, 9e18));
+void write_line(std::ostream& out, const std::string& path, double amount) {
+  const auto whole = std::llround(std::min(amount, 9e18));
   if (whole > 0) out << path << ' ' << whole << '\n';
 }
 
 }  // namespace
 
-void write_folded(std::ostream& out, const Profile& profile, bool full_names) {
+void write_folded(std::ostream& out, const Profile& profile, bool full_names, Weight weight) {
   std::vector<std::string> names;
   names.reserve(profile.functions.size());
   for (const Function& function : profile.functions) {
@@ -42,24 +42,24 @@ void write_folded(std::ostream& out, const Profile& profile, bool full_names) {
   std::string path;
   std::vector<std::size_t> lengths;  // of `path`, before each frame
   std::uint32_t depth = 0;
-  double deeper_ns = 0;
+  double deeper = 0;
   walk_tree(
       profile.nodes, children,
       [&](std::uint32_t node) {
-        const double self_ns = profile.nodes[node].metrics.wall_self_ns;
+        const double self = self_of(profile.nodes[node].metrics, weight);
         if (++depth > kMostFrames) {
-          deeper_ns += self_ns;
+          deeper += self;
           return;
         }
         lengths.push_back(path.size());
         if (!path.empty()) path += ';';
         path += names[profile.nodes[node].function];
-        write_line(out, path, self_ns);
+        write_line(out, path, self);
       },
       [&](std::uint32_t) {
         if (depth-- > kMostFrames) return;
-        if (deeper_ns > 0) write_line(out, path + ";" + kDeeper, deeper_ns);
-        deeper_ns = 0;
+        if (deeper > 0) write_line(out, path + ";" + kDeeper, deeper);
+        deeper = 0;
         path.resize(lengths.back());
         lengths.pop_back();
       });

@@ -7,10 +7,12 @@
 #include <tuple>
 #include <utility>
 
+#include "analyzer/report/weight.h"
+
 namespace spyglass {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, SortKey>, 11> kSortKeys = {
+constexpr std::array<std::pair<std::string_view, SortKey>, 13> kSortKeys = {
     {{"self", SortKey::kSelf},
      {"total", SortKey::kTotal},
      {"calls", SortKey::kCalls},
@@ -21,15 +23,17 @@ constexpr std::array<std::pair<std::string_view, SortKey>, 11> kSortKeys = {
      {"p99", SortKey::kP99},
      {"min", SortKey::kMin},
      {"max", SortKey::kMax},
+     {"samples", SortKey::kSamples},
+     {"bytes", SortKey::kBytes},
      {"name", SortKey::kName}}};
 
-double sort_value(const Function& function, SortKey key) {
+double sort_value(const Function& function, SortKey key, Weight weight) {
   const Metrics& metrics = function.metrics;
   switch (key) {
     case SortKey::kSelf:
-      return metrics.wall_self_ns;
+      return self_of(metrics, weight);
     case SortKey::kTotal:
-      return metrics.wall_total_ns;
+      return total_of(metrics, weight);
     case SortKey::kCalls:
       return static_cast<double>(metrics.calls);
     case SortKey::kCpu:
@@ -46,6 +50,10 @@ double sort_value(const Function& function, SortKey key) {
       return metrics.min_ns;
     case SortKey::kMax:
       return metrics.max_ns;
+    case SortKey::kSamples:
+      return static_cast<double>(metrics.samples.self);
+    case SortKey::kBytes:
+      return static_cast<double>(metrics.bytes.total);
     case SortKey::kName:
       return 0;
   }
@@ -62,7 +70,7 @@ std::optional<SortKey> parse_sort_key(std::string_view name) {
 }
 
 std::string_view sort_key_names() {
-  return "self, total, calls, cpu, mean, p50, p90, p99, min, max, name";
+  return "self, total, calls, cpu, mean, p50, p90, p99, min, max, samples, bytes, name";
 }
 
 double mean_ns(const Function& function) {
@@ -80,8 +88,11 @@ double quantile_ns(const Metrics& metrics, double q) {
 
 std::vector<std::uint32_t> sorted_functions(const Profile& profile, SortKey key) {
   const auto& functions = profile.functions;
+  const Weight weight = usual_weight(profile);
   std::vector<double> values(functions.size());
-  for (std::size_t i = 0; i < functions.size(); ++i) values[i] = sort_value(functions[i], key);
+  for (std::size_t i = 0; i < functions.size(); ++i) {
+    values[i] = sort_value(functions[i], key, weight);
+  }
   std::vector<std::uint32_t> order(functions.size());
   std::iota(order.begin(), order.end(), 0U);
   std::sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) {

@@ -13,7 +13,21 @@
 
 namespace spyglass {
 
-enum class SortKey { kSelf, kTotal, kCalls, kCpu, kMean, kP50, kP90, kP99, kMin, kMax, kName };
+enum class SortKey {
+  kSelf,
+  kTotal,
+  kCalls,
+  kCpu,
+  kMean,
+  kP50,
+  kP90,
+  kP99,
+  kMin,
+  kMax,
+  kSamples,
+  kBytes,
+  kName
+};
 
 std::optional<SortKey> parse_sort_key(std::string_view name);
 // All names, for messages: "self, total, ...".

@@ -5,6 +5,7 @@
 
 #include "analyzer/report/quantity.h"
 #include "analyzer/report/report.h"
+#include "analyzer/report/weight.h"
 
 namespace spyglass {
 namespace {
@@ -16,10 +17,11 @@ std::string time_text(const Metrics& metrics, double ns) {
   return (metrics.untimed_calls > 0 && ns > 0 ? "~" : "") + format_duration(ns);
 }
 
-std::vector<Column> function_columns(bool approximate_cpu, bool share) {
+std::vector<Column> function_columns(const Profile& profile, bool share) {
   std::vector<Column> columns = {{"calls", false, 0}, {"total"}, {"self"}};
   if (share) columns.push_back({"self%"});
-  columns.push_back({approximate_cpu ? "CPU≈" : "CPU"});
+  columns.push_back({profile.approximate_cpu ? "CPU≈" : "CPU"});
+  if (profile.samples != 0) columns.push_back({"samples"});
   columns.push_back({"mean"});
   for (const char* title : {"p50", "p99", "min", "max"})
     columns.push_back({title, false, share ? 2U : 1U});
@@ -38,6 +40,7 @@ void add_function(TextTable& table, const TextStyle& style, const Profile& profi
   cells.push_back({time_text(metrics, metrics.wall_self_ns), heat(self)});
   if (share) cells.push_back({format_percent(self), heat(self)});
   cells.push_back({time_text(metrics, metrics.cpu_self_ns)});
+  if (profile.samples != 0) cells.push_back({format_count(metrics.samples.self)});
   cells.push_back({time_text(metrics, mean_ns(function))});
   // Where no call returned, there is no distribution.
   const bool none = metrics.histogram.buckets.empty();
@@ -52,21 +55,77 @@ void add_function(TextTable& table, const TextStyle& style, const Profile& profi
   table.add(std::move(cells));
 }
 
+// Where no call was timed: CPU time from samples, and time in operations.
+void add_sampled(TextTable& table, const TextStyle& style, const Profile& profile,
+                 const Function& function) {
+  const Metrics& metrics = function.metrics;
+  const double whole = whole_of(profile, Weight::kSamples);
+  const double self = self_of(metrics, Weight::kSamples) / whole;
+  const Tint tint = self >= 0.05 ? Tint::kStrong : Tint::kNone;
+  table.add(
+      {{format_percent(self), heat(self)},
+       {format_duration(metrics.cpu_self_ns), heat(self)},
+       {format_percent(total_of(metrics, Weight::kSamples) / whole), Tint::kDim},
+       {format_duration(metrics.cpu_total_ns)},
+       {format_count(metrics.samples.self)},
+       {format_duration(metrics.wall_total_ns), Tint::kDim},
+       {shown_name(style, function),
+        tint,
+        {},
+        function.file.empty() && style.width == 0 ? function.module : source_place(style, function),
+        true}});
+}
+
+void write_sampled(std::ostream& out, const TextStyle& style, const Profile& profile, SortKey key,
+                   std::size_t top) {
+  auto order = sorted_functions(profile, key);
+  std::erase_if(order, [&](std::uint32_t index) {
+    return profile.functions[index].metrics.samples.total == 0;
+  });
+  TextTable table({{"self%", false, 0},
+                   {"self"},
+                   {"total%"},
+                   {"total"},
+                   {"samples"},
+                   {"waited"},
+                   {"function", true}});
+  const std::size_t rows = top == 0 ? order.size() : std::min(top, order.size());
+  for (std::size_t i = 0; i < rows; ++i) {
+    add_sampled(table, style, profile, profile.functions[order[i]]);
+  }
+  if (rows < order.size()) {
+    double rest = 0;
+    for (std::size_t i = rows; i < order.size(); ++i) {
+      rest += self_of(profile.functions[order[i]].metrics, Weight::kSamples);
+    }
+    table.add_note(fmt::format("and {} more, {} of the samples (--top 0 shows all)",
+                               format_count(order.size() - rows),
+                               format_percent(rest / whole_of(profile, Weight::kSamples))));
+  }
+  table.drop_empty_columns(4);
+  write_heading(out, style, "Where the CPU's time went", "by samples; total: with what it calls");
+  table.write(out, style);
+}
+
 }  // namespace
 
 void write_functions(std::ostream& out, const TextStyle& style, const Profile& profile, SortKey key,
                      std::size_t top) {
+  if (!profile.timed_calls && profile.samples != 0) {
+    write_sampled(out, style, profile, key, top);
+    return;
+  }
   const auto order = sorted_functions(profile, key);
   const bool share = style.width == 0 || style.width >= kRoomForShare;
-  TextTable table(function_columns(profile.approximate_cpu, share));
+  TextTable table(function_columns(profile, share));
   const std::size_t rows = top == 0 ? order.size() : std::min(top, order.size());
   for (std::size_t i = 0; i < rows; ++i) {
     add_function(table, style, profile, profile.functions[order[i]], share);
   }
   out << '\n';
   if (order.empty()) {
-    out << "No function was recorded. Functions show when they are compiled with "
-           "-finstrument-functions.\n";
+    out << "No function was recorded: nothing was sampled or waited for, and no calls were hooked "
+           "(-finstrument-functions).\n";
     return;
   }
   if (rows < order.size()) {
@@ -78,6 +137,7 @@ void write_functions(std::ostream& out, const TextStyle& style, const Profile& p
                                format_count(order.size() - rows),
                                format_percent(rest_ns / recorded_wall_ns(profile))));
   }
+  if (!profile.timed_calls && !profile.uses.empty()) table.drop_empty_columns();
   table.write(out, style);
 }
 

@@ -13,6 +13,7 @@
 
 #include "analyzer/report/name_match.h"
 #include "analyzer/report/tree_view.h"
+#include "analyzer/report/weight.h"
 
 namespace spyglass {
 namespace {
@@ -36,6 +37,7 @@ bool matches_pattern(const std::string& pattern, const Function& function) {
 
 std::string group_of(const Function& function, std::string_view by,
                      const std::vector<GroupRule>& rules) {
+  if (function.kind == FunctionKind::kOperation && rules.empty()) return "(operations)";
   if (by == "module") return std::string(module_name(function.module));
   if (by == "file") return function.file.empty() ? "(unknown)" : function.file;
   if (by == "namespace") return scope_name(function.name);
@@ -62,6 +64,7 @@ void add_totals(const Profile& profile, const std::vector<std::uint32_t>& group_
         if (active[group]++ > 0) return;
         groups[group].wall_total_ns += profile.nodes[node].metrics.wall_total_ns;
         groups[group].cpu_total_ns += profile.nodes[node].metrics.cpu_total_ns;
+        groups[group].samples.total += profile.nodes[node].metrics.samples.total;
       },
       [&](std::uint32_t node) { --active[group_at(node)]; });
 }
@@ -117,17 +120,24 @@ std::vector<Group> grouped(const Profile& profile, std::string_view by,
   for (const Function& function : profile.functions) {
     const std::string name = group_of(function, by, rules);
     const auto [entry, fresh] = index.try_emplace(name, static_cast<std::uint32_t>(groups.size()));
-    if (fresh) groups.push_back(Group{name, 0, 0, 0, 0, 0, 0});
+    if (fresh) {
+      groups.emplace_back();
+      groups.back().name = name;
+    }
     group_of_function.push_back(entry->second);
     Group& group = groups[entry->second];
     ++group.functions;
     group.calls += function.metrics.calls;
     group.wall_self_ns += function.metrics.wall_self_ns;
     group.cpu_self_ns += function.metrics.cpu_self_ns;
+    group.samples.self += function.metrics.samples.self;
   }
   add_totals(profile, group_of_function, groups);
-  std::sort(groups.begin(), groups.end(), [](const Group& a, const Group& b) {
-    if (a.wall_self_ns != b.wall_self_ns) return a.wall_self_ns > b.wall_self_ns;
+  const bool by_cpu = usual_weight(profile) == Weight::kCpu;
+  std::sort(groups.begin(), groups.end(), [by_cpu](const Group& a, const Group& b) {
+    const double weight_a = by_cpu ? a.cpu_self_ns : a.wall_self_ns;
+    const double weight_b = by_cpu ? b.cpu_self_ns : b.wall_self_ns;
+    if (weight_a != weight_b) return weight_a > weight_b;
     return a.name < b.name;
   });
   return groups;

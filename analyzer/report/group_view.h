@@ -32,11 +32,13 @@ struct Group {
   double wall_self_ns = 0;
   double cpu_total_ns = 0;
   double cpu_self_ns = 0;
+  Tally samples{};
 };
 
 Result<std::vector<GroupRule>> read_group_rules(const std::string& path);
 
-// `by`: "module", "file", "namespace", or anything else with `rules`. Largest self time first.
+// `by`: "module", "file", "namespace", or anything else with `rules`. Largest first, by the usual
+// weight.
 std::vector<Group> grouped(const Profile& profile, std::string_view by,
                            const std::vector<GroupRule>& rules);
 

@@ -22,7 +22,7 @@ struct KindText {
   std::string_view text;  // after the count
 };
 
-constexpr std::array<KindText, 12> kKinds = {
+constexpr std::array<KindText, 15> kKinds = {
     {{LossKind::kCalls, true, "calls", "calls not recorded"},
      {LossKind::kSpans, true, "spans", "spans not kept; counts and times stay exact"},
      {LossKind::kBlocks, true, "blocks", "blocks not written"},
@@ -34,7 +34,11 @@ constexpr std::array<KindText, 12> kKinds = {
      {LossKind::kFoldedCalls, false, "folded_calls", "calls counted at another call path"},
      {LossKind::kClockClamps, false, "clock_clamps", "durations corrected for a clock going back"},
      {LossKind::kUnfilteredNodes, false, "unfiltered_nodes", "call paths recorded before filters"},
-     {LossKind::kSymbols, false, "symbols", "functions without a name"}}};
+     {LossKind::kSymbols, false, "symbols", "functions without a name"},
+     {LossKind::kSamples, true, "samples", "samples not kept"},
+     {LossKind::kEvents, true, "events", "events not kept; counts and times stay exact"},
+     {LossKind::kTruncatedStacks, false, "truncated_stacks",
+      "stacks without their outermost part"}}};
 
 const KindText* find_kind(LossKind kind) {
   for (const KindText& text : kKinds) {

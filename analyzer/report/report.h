@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <ostream>
 #include <string>
 #include <string_view>
@@ -17,12 +18,14 @@
 #include "analyzer/report/function_order.h"
 #include "analyzer/report/group_view.h"
 #include "analyzer/report/text_table.h"
+#include "analyzer/report/weight.h"
 
 namespace spyglass {
 
 struct TreeLimits {
-  double min_share = 0.005;  // of the recorded time; lines below are summed up
-  std::size_t top = 0;       // lines; 0: no limit
+  double min_share = 0.005;        // of the recorded time; lines below are summed up
+  std::size_t top = 0;             // lines; 0: no limit
+  std::optional<Weight> weight{};  // nothing: the usual one of the recording
 };
 
 // What was recorded, how it ended, what is missing.
@@ -42,11 +45,26 @@ void write_threads(std::ostream& out, const TextStyle& style, const Profile& pro
 void write_groups(std::ostream& out, const TextStyle& style, const Profile& profile,
                   const std::vector<Group>& groups, std::string_view title, std::size_t top);
 // The command that would show more, when a person is watching.
+// Where threads waited, on what, and who let them wait. `top` rows of each table, 0 for all; with
+// `brief` a few, and nothing where there is nothing.
+void write_waits(std::ostream& out, const TextStyle& style, const Profile& profile, std::size_t top,
+                 bool brief);
+void write_locks(std::ostream& out, const TextStyle& style, const Profile& profile, std::size_t top,
+                 bool brief);
+void write_io(std::ostream& out, const TextStyle& style, const Profile& profile, std::size_t top,
+              bool brief);
+void write_exceptions(std::ostream& out, const TextStyle& style, const Profile& profile,
+                      std::size_t top, bool brief);
+// How the time of each thread is made up.
+void write_thread_times(std::ostream& out, const TextStyle& style, const Profile& profile,
+                        std::size_t top, bool brief);
 void write_next_step(std::ostream& out, const TextStyle& style, const Profile& profile,
                      std::string_view seen);
 
-// Semicolon-separated call paths with self wall time in whole nanoseconds, for flame graph tools.
-void write_folded(std::ostream& out, const Profile& profile, bool full_names);
+// Semicolon-separated call paths with what they weigh themselves (times in whole nanoseconds), for
+// flame graph tools.
+void write_folded(std::ostream& out, const Profile& profile, bool full_names,
+                  Weight weight = Weight::kWall);
 void write_functions_csv(std::ostream& out, const Profile& profile, SortKey key, std::size_t top);
 void write_threads_csv(std::ostream& out, const Profile& profile);
 void write_groups_csv(std::ostream& out, const std::vector<Group>& groups);

@@ -10,6 +10,7 @@
 #include "analyzer/report/quantity.h"
 #include "analyzer/report/report.h"
 #include "analyzer/report/safe_text.h"
+#include "analyzer/report/weight.h"
 
 namespace spyglass {
 namespace {
@@ -70,6 +71,9 @@ void write_threads(std::ostream& out, const TextStyle& style, const Profile& pro
                    {"in calls"},
                    {"CPU"},
                    {"CPU%"},
+                   {"waiting"},
+                   {"runnable"},
+                   {"samples"},
                    {"lived"},
                    {"thread", true}});
   const std::size_t rows = top == 0 ? order.size() : std::min(top, order.size());
@@ -83,37 +87,48 @@ void write_threads(std::ostream& out, const TextStyle& style, const Profile& pro
                 heat(thread.recorded_ns / recorded_wall_ns(profile))},
                {cpu_text(thread)},
                {format_percent(busy), Tint::kDim},
+               {format_duration(thread.all_waiting_ns())},
+               {thread.runnable_ns < 0 ? "" : format_duration(thread.runnable_ns)},
+               {format_count(thread.samples)},
                {format_duration(thread.wall_ns)},
                {thread.record.name}});
   }
   if (rows < order.size()) table.add_note(fmt::format("and {} more", order.size() - rows));
+  table.drop_empty_columns(6);
   write_heading(out, style, "Threads");
   table.write(out, style);
+  const bool waited = std::any_of(
+      profile.threads.begin(), profile.threads.end(),
+      [](const ThreadInfo& thread) { return thread.all_waiting_ns() + thread.runnable_ns > 0; });
+  if (waited) write_thread_times(out, style, profile, top, false);
 }
 
 void write_groups(std::ostream& out, const TextStyle& style, const Profile& profile,
                   const std::vector<Group>& groups, std::string_view title, std::size_t top) {
+  const bool by_cpu = usual_weight(profile) == Weight::kCpu;
   TextTable table({{"functions", false, 0},
                    {"calls"},
-                   {"total"},
+                   {by_cpu ? "CPU" : "total"},
                    {"self"},
                    {"self%"},
-                   {"CPU"},
+                   {by_cpu ? "waited" : "CPU"},
                    {std::string(title), true}});
-  const double whole = recorded_wall_ns(profile);
+  const double whole = whole_of(profile, usual_weight(profile));
   const std::size_t rows = top == 0 ? groups.size() : std::min(top, groups.size());
   for (std::size_t i = 0; i < rows; ++i) {
     const Group& group = groups[i];
-    const double share = group.wall_self_ns / whole;
+    const double self_ns = by_cpu ? group.cpu_self_ns : group.wall_self_ns;
+    const double share = self_ns / whole;
     table.add({{format_count(group.functions)},
                {format_count(group.calls)},
-               {format_duration(group.wall_total_ns)},
-               {format_duration(group.wall_self_ns), heat(share)},
+               {format_duration(by_cpu ? group.cpu_total_ns : group.wall_total_ns)},
+               {format_duration(self_ns), heat(share)},
                {format_percent(share), heat(share)},
-               {format_duration(group.cpu_self_ns)},
+               {format_duration(by_cpu ? group.wall_total_ns : group.cpu_self_ns)},
                {group.name, share >= 0.05 ? Tint::kStrong : Tint::kNone}});
   }
   if (rows < groups.size()) table.add_note(fmt::format("and {} more", groups.size() - rows));
+  if (by_cpu) table.drop_empty_columns();
   out << '\n';
   table.write(out, style);
 }

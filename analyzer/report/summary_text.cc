@@ -8,6 +8,7 @@
 #include "analyzer/report/quantity.h"
 #include "analyzer/report/report.h"
 #include "analyzer/report/safe_text.h"
+#include "analyzer/report/wait_view.h"
 
 namespace spyglass {
 namespace {
@@ -36,15 +37,78 @@ void write_amounts(std::ostream& out, const TextStyle& style, const Profile& pro
   write_fact(out, style, "processes",
              fmt::format("{}, {}", format_count(profile.processes.size()),
                          plural(profile.threads.size(), "thread", "threads")));
+  const std::string functions = plural(profile.functions.size(), "function", "functions");
+  const std::string paths =
+      plural(profile.nodes.empty() ? 0 : profile.nodes.size() - 1, "call path", "call paths");
+  if (!profile.timed_calls && (profile.samples != 0 || !profile.uses.empty())) {
+    write_fact(out, style, "stacks",
+               fmt::format("{} of {}; {} recorded", paths, functions,
+                           plural(calls, "operation", "operations")));
+    return;
+  }
   write_fact(out, style, "calls",
-             fmt::format("{} of {}, {}", format_count(calls),
-                         plural(profile.functions.size(), "function", "functions"),
-                         plural(profile.nodes.empty() ? 0 : profile.nodes.size() - 1, "call path",
-                                "call paths")));
+             fmt::format("{} of {}, {}", format_count(calls), functions, paths));
   const double wall_ns = profile.nodes.empty() ? 0 : profile.nodes.front().metrics.wall_total_ns;
   write_fact(out, style, "in calls",
              fmt::format("{} wall, {} CPU{}", format_duration(wall_ns), format_duration(cpu_ns),
                          profile.approximate_cpu ? " (approximate: perf was refused)" : ""));
+}
+
+void write_sampler(std::ostream& out, const TextStyle& style, const Profile& profile) {
+  const auto& session = profile.session;
+  if (session.sampler.empty()) return;  // of an older format
+  const std::string reason =
+      session.sampler_reason.empty() ? "" : fmt::format(" ({})", session.sampler_reason);
+  if (session.sampler == "off" || session.sample_interval_ns == 0) {
+    if (!reason.empty()) write_fact(out, style, "samples", "none" + reason);
+    return;
+  }
+  double cpu_ns = 0;
+  for (const ThreadInfo& thread : profile.threads) cpu_ns += thread.cpu_ns;
+  std::uint64_t lost = 0;
+  for (const format::LossRecord& loss : profile.losses) {
+    lost += loss.kind == format::LossKind::kSamples ? loss.count : 0;
+  }
+  const double asked = 1e9 / static_cast<double>(session.sample_interval_ns);
+  const double real = cpu_ns > 0 ? static_cast<double>(profile.samples) / (cpu_ns * 1e-9) : 0;
+  write_fact(out, style, "samples",
+             fmt::format("{}, {:.0f} for a second of CPU time ({:.0f} asked for), {} lost; by {}{}",
+                         format_count(profile.samples), real, asked,
+                         lost == 0 ? "none" : format_count(lost), session.sampler, reason),
+             lost == 0 ? Tint::kNone : Tint::kWarm);
+}
+
+void write_fatal_signals(std::ostream& out, const TextStyle& style, const Profile& profile) {
+  constexpr std::size_t kMostFrames = 16;
+  for (std::size_t i = 0; i < std::min(profile.fatal_signals.size(), kMostLines); ++i) {
+    const FatalSignal& fatal = profile.fatal_signals[i];
+    std::string thread = "?";
+    for (const ThreadInfo& info : profile.threads) {
+      if (info.record.id == fatal.thread) {
+        thread = fmt::format("{} ({})", info.record.name, info.record.tid);
+      }
+    }
+    const std::string signal = fatal.object == ObjectUse::kNoObject
+                                   ? "a fatal signal"
+                                   : object_text(profile, fatal.object);
+    write_fact(out, style, "crash",
+               fmt::format("{} at address {:#x} in thread {}, {} after the start{}{}", signal,
+                           fatal.address, thread, format_duration(fatal.at_ns),
+                           fatal.text.empty() ? "" : ": ", fatal.text),
+               Tint::kHot);
+    std::size_t frames = 0;
+    for (const std::uint32_t index : stack_of(profile, fatal.node)) {
+      const Function& function = profile.functions[index];
+      if (function.kind == FunctionKind::kOperation) continue;
+      if (frames++ == kMostFrames) {
+        write_fact(out, style, "", "  …", Tint::kDim);
+        break;
+      }
+      const std::string place = source_place(style, function);
+      write_fact(out, style, "",
+                 "  " + shown_name(style, function) + (place.empty() ? "" : "  " + place));
+    }
+  }
 }
 
 void write_open_calls(std::ostream& out, const TextStyle& style, const Profile& profile) {
@@ -132,12 +196,14 @@ void write_summary(std::ostream& out, const TextStyle& style, const Profile& pro
                          session.host.empty() ? "an unknown host" : session.host, session.version));
   write_fact(out, style, "duration",
              fmt::format("{}, {}", format_duration(profile.duration_ns), how_it_ended(profile)));
+  write_fatal_signals(out, style, profile);
   if (!profile.range_note.empty()) {
     write_fact(out, style, "time range",
                fmt::format("{}..{}: {}", format_duration(profile.range_start_ns),
                            format_duration(profile.range_end_ns), profile.range_note));
   }
   write_amounts(out, style, profile);
+  write_sampler(out, style, profile);
   write_open_calls(out, style, profile);
   write_demoted(out, style, profile);
   write_flaws(out, style, profile);

@@ -46,6 +46,28 @@ void TextTable::add(std::vector<Cell> cells) {
 
 void TextTable::add_note(std::string text) { rows_.push_back({Cell{printable(text), Tint::kDim}}); }
 
+void TextTable::drop_empty_columns(std::size_t first) {
+  for (std::size_t i = columns_.size() - 1; i-- > first;) {
+    const bool empty = std::all_of(rows_.begin(), rows_.end(), [&](const std::vector<Cell>& row) {
+      if (row.size() != columns_.size()) return true;  // a note
+      const std::string& text = row[i].text;
+      return text.empty() || text == "0" || text == "-" || text == "0.0%" || text == "0 B";
+    });
+    if (!empty || columns_.size() <= 2) continue;
+    drop_column(i);
+  }
+}
+
+void TextTable::drop_column(std::size_t index) {
+  const auto at = static_cast<std::ptrdiff_t>(index);
+  for (std::vector<Cell>& row : rows_) {
+    if (row.size() == columns_.size()) row.erase(row.begin() + at);
+  }
+  columns_.erase(columns_.begin() + at);
+  widths_.erase(widths_.begin() + at);
+  if (index == 0) columns_.front().gap = 0;
+}
+
 std::size_t TextTable::room_for_last(const TextStyle& style) const {
   if (style.width == 0) return static_cast<std::size_t>(-1) / 4;
   std::size_t used = columns_.back().gap;

@@ -52,6 +52,11 @@ class TextTable {
   // A dim line across all columns.
   void add_note(std::string text);
   bool empty() const { return rows_.empty(); }
+  // Leaves out columns from `first` on in which no row says anything ("", "0" or "-"). Before
+  // write().
+  void drop_empty_columns(std::size_t first = 0);
+  // Not the last one. Before write().
+  void drop_column(std::size_t index);
 
   // The last column takes what the others leave of style.width.
   void write(std::ostream& out, const TextStyle& style) const;

@@ -28,15 +28,21 @@ std::string lead_of(const std::vector<bool>& more_follow, std::uint32_t depth) {
 // Writes the lines of a view, depth first, without recursion.
 class TreeWriter {
  public:
-  TreeWriter(const TextStyle& style, const Profile& profile, const TreeView& view, double whole_ns,
-             const TreeLimits& limits)
+  TreeWriter(const TextStyle& style, const Profile& profile, const TreeView& view, double whole,
+             const TreeLimits& limits, Weight weight)
       : style_(style),
         profile_(profile),
         view_(view),
-        whole_ns_(whole_ns),
+        whole_(whole),
         limits_(limits),
-        table_(
-            {{"total", false, 0}, {"share"}, {"self"}, {"CPU"}, {"calls"}, {"call path", true}}) {}
+        weight_(weight),
+        table_({{std::string(title_of(weight)), false, 0},
+                {"share"},
+                {"self"},
+                {weight == Weight::kCpu ? "wall" : "CPU"},
+                {"samples"},
+                {"calls"},
+                {"call path", true}}) {}
 
   void write(std::ostream& out) {
     open(0);
@@ -54,33 +60,39 @@ class TreeWriter {
       const std::uint32_t line = view_.nodes[top.node].children[top.next++];
       const std::uint32_t depth = view_.nodes[line].depth;
       more_follow_.resize(std::max<std::size_t>(more_follow_.size(), depth + 1));
-      more_follow_[depth] =
-          top.next < top.shown || (top.hidden_ns > 0 && top.hidden_ns >= least_ns());
+      more_follow_[depth] = top.next < top.shown || (top.hidden > 0 && top.hidden >= least());
       add_line(view_.nodes[line]);
       open(line);
     }
+    if (profile_.samples == 0 || weight_ == Weight::kSamples) drop_samples();
+    if (!profile_.timed_calls && profile_.samples != 0) table_.drop_empty_columns(3);
     table_.write(out, style_);
   }
 
  private:
+  static std::string_view title_of(Weight weight) {
+    return is_time(weight) && weight == Weight::kWall ? "total" : weight_name(weight);
+  }
+  void drop_samples() { table_.drop_column(4); }
+
   struct Step {
     std::uint32_t node;
     std::size_t next;
     std::size_t shown;  // children above the limit; they come first
-    double hidden_ns;   // total of the others
+    double hidden;      // total of the others
   };
 
-  double least_ns() const { return limits_.min_share * whole_ns_; }
+  double least() const { return limits_.min_share * whole_; }
 
   void open(std::uint32_t node) {
     const auto& children = view_.nodes[node].children;
     Step step{node, 0, children.size(), 0};
     for (std::size_t i = 0; i < children.size(); ++i) {
       const ViewNode& child = view_.nodes[children[i]];
-      const double total_ns = std::max(child.wall_total_ns, child.wall_self_ns);
-      if (total_ns >= least_ns()) continue;
+      const double total = std::max(child.total, child.self);
+      if (total >= least()) continue;
       step.shown = std::min(step.shown, i);
-      step.hidden_ns += total_ns;
+      step.hidden += total;
     }
     path_.push_back(step);
   }
@@ -88,14 +100,14 @@ class TreeWriter {
   // One line for what the limit hides, when together it would have passed it.
   void close(const Step& step) {
     const auto& children = view_.nodes[step.node].children;
-    if (step.shown == children.size() || step.hidden_ns < least_ns() || step.hidden_ns <= 0) return;
+    if (step.shown == children.size() || step.hidden < least() || step.hidden <= 0) return;
     const std::uint32_t depth = view_.nodes[step.node].depth + 1;
     more_follow_.resize(std::max<std::size_t>(more_follow_.size(), depth + 1));
     more_follow_[depth] = false;
-    std::vector<Cell> cells(6);
-    cells[0] = {format_duration(step.hidden_ns), Tint::kDim};
-    cells[1] = {format_percent(step.hidden_ns / whole_ns_), Tint::kDim};
-    cells[5] = {fmt::format("{} more below {}", children.size() - step.shown,
+    std::vector<Cell> cells(7);
+    cells[0] = {format_weight(step.hidden, weight_), Tint::kDim};
+    cells[1] = {format_percent(step.hidden / whole_), Tint::kDim};
+    cells[6] = {fmt::format("{} more below {}", children.size() - step.shown,
                             format_percent(limits_.min_share)),
                 Tint::kDim, lead_of(more_follow_, depth)};
     table_.add(std::move(cells));
@@ -104,15 +116,17 @@ class TreeWriter {
 
   void add_line(const ViewNode& line) {
     const Function& function = profile_.functions[line.function];
-    const double self = line.wall_self_ns / whole_ns_;
+    const double self = line.self / whole_;
     const char* tilde = line.untimed_calls > 0 ? "~" : "";
     std::string name = shown_name(style_, function);
     if (line.levels > 1) name += fmt::format("  ↻ {} levels", format_count(line.levels));
     table_.add(
-        {{tilde + format_duration(line.wall_total_ns)},
-         {format_percent(line.wall_total_ns / whole_ns_), Tint::kDim},
-         {tilde + format_duration(line.wall_self_ns), heat(self)},
-         {tilde + format_duration(line.cpu_total_ns)},
+        {{tilde + format_weight(line.total, weight_)},
+         {format_percent(line.total / whole_), Tint::kDim},
+         {tilde + format_weight(line.self, weight_), heat(self)},
+         {tilde +
+          format_duration(weight_ == Weight::kCpu ? line.wall_total_ns : line.cpu_total_ns)},
+         {format_count(line.samples.total)},
          {format_count(line.calls)},
          {std::move(name), self >= 0.05 ? Tint::kStrong : Tint::kNone,
           lead_of(more_follow_, line.depth), source_place(style_, function), line.levels == 1}});
@@ -122,13 +136,18 @@ class TreeWriter {
   const TextStyle& style_;
   const Profile& profile_;
   const TreeView& view_;
-  double whole_ns_;
+  double whole_;
   const TreeLimits& limits_;
+  Weight weight_;
   TextTable table_;
   std::vector<Step> path_;
   std::vector<bool> more_follow_;  // by depth: a line at this depth is not the last of its parent
   std::size_t lines_ = 0;
 };
+
+Weight weight_of(const Profile& profile, const TreeLimits& limits) {
+  return limits.weight.value_or(usual_weight(profile));
+}
 
 void write_around(std::ostream& out, const TextStyle& style, const Profile& profile,
                   std::uint32_t function, const TreeView& view, std::string_view title,
@@ -137,8 +156,9 @@ void write_around(std::ostream& out, const TextStyle& style, const Profile& prof
   std::string name = printable(shown_name(style, subject));
   if (style.width > title.size() + 1) name = compact_name(name, style.width - title.size() - 1);
   write_heading(out, style, fmt::format("{} {}", title, name), remark);
-  const double whole_ns = std::max(subject.metrics.wall_total_ns, 1e-3);
-  TreeWriter(style, profile, view, whole_ns, limits).write(out);
+  const Weight weight = weight_of(profile, limits);
+  const double whole = std::max(total_of(subject.metrics, weight), 1e-3);
+  TreeWriter(style, profile, view, whole, limits, weight).write(out);
 }
 
 }  // namespace
@@ -146,19 +166,22 @@ void write_around(std::ostream& out, const TextStyle& style, const Profile& prof
 void write_tree(std::ostream& out, const TextStyle& style, const Profile& profile,
                 const TreeLimits& limits) {
   out << '\n';
-  const TreeView view = call_tree_view(profile);
-  TreeWriter(style, profile, view, recorded_wall_ns(profile), limits).write(out);
+  const Weight weight = weight_of(profile, limits);
+  const TreeView view = call_tree_view(profile, weight);
+  TreeWriter(style, profile, view, whole_of(profile, weight), limits, weight).write(out);
 }
 
 void write_callers(std::ostream& out, const TextStyle& style, const Profile& profile,
                    std::uint32_t function, const TreeLimits& limits) {
-  write_around(out, style, profile, function, callers_view(profile, function, kCallerLevels),
+  write_around(out, style, profile, function,
+               callers_view(profile, function, kCallerLevels, weight_of(profile, limits)),
                "Callers of", "times are the function's own, by who called it", limits);
 }
 
 void write_callees(std::ostream& out, const TextStyle& style, const Profile& profile,
                    std::uint32_t function, const TreeLimits& limits) {
-  write_around(out, style, profile, function, callees_view(profile, function), "Callees of",
+  write_around(out, style, profile, function,
+               callees_view(profile, function, weight_of(profile, limits)), "Callees of",
                "shares are of its total time", limits);
 }
 

@@ -49,8 +49,8 @@ class ViewBuilder {
       std::sort(node.children.begin(), node.children.end(), [&](std::uint32_t a, std::uint32_t b) {
         const auto rank = [&](std::uint32_t i) {
           // Where a function calls itself, only self times are counted.
-          const double time_ns = std::max(nodes[i].wall_total_ns, nodes[i].wall_self_ns);
-          return std::make_tuple(-time_ns, ~nodes[i].calls);
+          const double amount = std::max(nodes[i].total, nodes[i].self);
+          return std::make_tuple(-amount, ~nodes[i].calls);
         };
         if (rank(a) != rank(b)) return rank(a) < rank(b);
         return profile.functions[nodes[a].function].name <
@@ -65,20 +65,24 @@ class ViewBuilder {
   std::unordered_map<std::uint64_t, std::size_t> lines_;
 };
 
-void add_own(ViewNode& line, const Metrics& metrics) {
+void add_own(ViewNode& line, const Metrics& metrics, Weight weight) {
   line.calls += metrics.calls;
   line.untimed_calls += metrics.untimed_calls;
   line.wall_self_ns += metrics.wall_self_ns;
   line.cpu_self_ns += metrics.cpu_self_ns;
+  line.samples.self += metrics.samples.self;
+  line.self += self_of(metrics, weight);
 }
 
-void add_total(ViewNode& line, const Metrics& metrics) {
+void add_total(ViewNode& line, const Metrics& metrics, Weight weight) {
   line.wall_total_ns += metrics.wall_total_ns;
   line.cpu_total_ns += metrics.cpu_total_ns;
+  line.samples.total += metrics.samples.total;
+  line.total += total_of(metrics, weight);
 }
 
 // The tree below the root, or (with `only`) below every outermost node of that function.
-TreeView descend(const Profile& profile, std::uint32_t only) {
+TreeView descend(const Profile& profile, std::uint32_t only, Weight weight) {
   ViewBuilder builder;
   const ChildIndex children(profile.nodes);
   std::vector<std::uint32_t> path = {0};    // lines of the nodes above, 0 where there is none
@@ -93,8 +97,8 @@ TreeView descend(const Profile& profile, std::uint32_t only) {
         if (line == 0) return;
         if (active.size() <= line) active.resize(line + 1);
         ViewNode& view = builder.node(line);
-        add_own(view, node.metrics);
-        if (active[line]++ == 0) add_total(view, node.metrics);
+        add_own(view, node.metrics, weight);
+        if (active[line]++ == 0) add_total(view, node.metrics, weight);
         view.levels = std::max(view.levels, active[line]);
       },
       [&](std::uint32_t) {
@@ -114,13 +118,16 @@ ChildIndex::ChildIndex(const std::vector<TreeNode>& nodes)
   for (std::uint32_t i = 1; i < nodes.size(); ++i) children_[next[nodes[i].parent]++] = i;
 }
 
-TreeView call_tree_view(const Profile& profile) { return descend(profile, kNone); }
-
-TreeView callees_view(const Profile& profile, std::uint32_t function) {
-  return descend(profile, function);
+TreeView call_tree_view(const Profile& profile, Weight weight) {
+  return descend(profile, kNone, weight);
 }
 
-TreeView callers_view(const Profile& profile, std::uint32_t function, unsigned levels) {
+TreeView callees_view(const Profile& profile, std::uint32_t function, Weight weight) {
+  return descend(profile, function, weight);
+}
+
+TreeView callers_view(const Profile& profile, std::uint32_t function, unsigned levels,
+                      Weight weight) {
   ViewBuilder builder;
   const ChildIndex children(profile.nodes);
   std::vector<std::uint32_t> path;  // functions above
@@ -133,14 +140,14 @@ TreeView callers_view(const Profile& profile, std::uint32_t function, unsigned l
           const bool outermost = active++ == 0;
           std::uint32_t line = builder.child(0, function);
           for (std::size_t up = 0; up <= levels; ++up) {
-            add_own(builder.node(line), node.metrics);
-            if (outermost) add_total(builder.node(line), node.metrics);
+            add_own(builder.node(line), node.metrics, weight);
+            if (outermost) add_total(builder.node(line), node.metrics, weight);
             if (up == levels || up >= path.size()) break;
             const std::uint32_t caller = path[path.size() - 1 - up];
             line = builder.child(line, caller);
             if (caller ==
                 function) {  // a recursion: the callers of its outermost call are shown once
-              add_own(builder.node(line), node.metrics);
+              add_own(builder.node(line), node.metrics, weight);
               break;
             }
           }

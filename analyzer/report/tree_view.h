@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "analyzer/model/profile.h"
+#include "analyzer/report/weight.h"
 
 namespace spyglass {
 
@@ -28,7 +29,10 @@ struct ViewNode {
   double wall_self_ns = 0;
   double cpu_total_ns = 0;
   double cpu_self_ns = 0;
-  std::vector<std::uint32_t> children;  // largest time first
+  Tally samples;
+  double total = 0;                     // of the view's weight
+  double self = 0;                      // likewise
+  std::vector<std::uint32_t> children;  // largest weight first
 };
 
 struct TreeView {
@@ -52,12 +56,14 @@ template <typename Enter, typename Leave>
 void walk_tree(const std::vector<TreeNode>& nodes, const ChildIndex& children, Enter enter,
                Leave leave);
 
-TreeView call_tree_view(const Profile& profile);
+TreeView call_tree_view(const Profile& profile, Weight weight = Weight::kWall);
 // What `function` calls: below one line that stands for it, wherever it was called from.
-TreeView callees_view(const Profile& profile, std::uint32_t function);
+TreeView callees_view(const Profile& profile, std::uint32_t function,
+                      Weight weight = Weight::kWall);
 // Who calls `function`: below it its callers, theirs, and so on for `levels`. Calls and times are
 // those of `function` when called that way.
-TreeView callers_view(const Profile& profile, std::uint32_t function, unsigned levels);
+TreeView callers_view(const Profile& profile, std::uint32_t function, unsigned levels,
+                      Weight weight = Weight::kWall);
 
 template <typename Enter, typename Leave>
 void walk_tree(const std::vector<TreeNode>& nodes, const ChildIndex& children, Enter enter,

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "analyzer/report/exception_view.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "analyzer/report/wait_view.h"
+
+namespace spyglass {
+
+std::vector<ExceptionFlow> exception_flows(const Profile& profile) {
+  std::vector<ExceptionFlow> flows = profile.exceptions;
+  std::map<std::pair<std::uint32_t, std::uint32_t>, std::uint64_t> told;
+  for (const ExceptionFlow& flow : flows) told[{flow.node, flow.type}] += flow.count;
+  for (const WaitRow& row : wait_rows(profile, UseKind::kException)) {
+    const std::uint64_t known = told[{row.node, row.object}];
+    if (row.metrics.calls > known) {
+      ExceptionFlow flow;
+      flow.type = row.object;
+      flow.node = row.node;
+      flow.catch_node = ExceptionFlow::kUnknown;
+      flow.count = row.metrics.calls - known;
+      flows.push_back(std::move(flow));
+    }
+  }
+  std::stable_sort(flows.begin(), flows.end(), [](const ExceptionFlow& a, const ExceptionFlow& b) {
+    return a.count > b.count;
+  });
+  return flows;
+}
+
+}  // namespace spyglass
