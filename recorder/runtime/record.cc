@@ -128,15 +128,18 @@ void pop_call(Lane* lane, std::uint64_t now_ticks) {
 
 // A throw never returns: that its frame was left is how it ends.
 bool is_throw(const Lane* lane, const Node* node) {
-  const auto is = [node](format::Operation operation) {
-    return (node->address & format::kAddressMask) ==
-           (format::kOperationTag | static_cast<std::uint64_t>(operation));
-  };
   if ((node->address & format::kObjectTag) != 0) {
     node = node_at(lane, node->parent);
   }
-  return is(format::Operation::k___cxa_throw) || is(format::Operation::k___cxa_rethrow) ||
-         is(format::Operation::k_std_rethrow_exception);
+  const std::uint64_t address = node->address & format::kAddressMask;
+  for (const format::Operation operation :
+       {format::Operation::k___cxa_throw, format::Operation::k___cxa_rethrow,
+        format::Operation::k_std_rethrow_exception}) {
+    if (address == (format::kOperationTag | static_cast<std::uint64_t>(operation))) {
+      return true;
+    }
+  }
+  return false;
 }
 
 // Ends the innermost open call, which was left without a return.
