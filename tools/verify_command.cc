@@ -11,6 +11,7 @@
 
 #include "analyzer/reader/block_check.h"
 #include "analyzer/reader/sgz_reader.h"
+#include "analyzer/report/flaws_json.h"
 #include "analyzer/report/json_writer.h"
 #include "analyzer/report/quantity.h"
 #include "tools/commands.h"
@@ -73,16 +74,7 @@ void write_json(const std::string& file, const Verdict& verdict) {
   json.key("complete").boolean(verdict.damage.empty());
   json.key("file_bytes").count(verdict.file_bytes);
   json.key("intact_blocks").count(verdict.blocks);
-  json.key("damage").begin_array();
-  for (const ReaderDamage& damage : verdict.damage) {
-    json.new_line();
-    json.begin_object();
-    json.key("offset").count(damage.offset);
-    json.key("bytes").count(damage.bytes);
-    json.key("what").text(damage.what);
-    json.end_object();
-  }
-  json.end_array();
+  write_damage_json(json, verdict.damage);
   json.end_object();
 }
 

@@ -7,8 +7,8 @@
 
 #include "analyzer/diff/diff_report.h"
 #include "analyzer/diff/drift.h"
+#include "analyzer/report/flaws_json.h"
 #include "analyzer/report/json_writer.h"
-#include "analyzer/report/loss_text.h"
 #include "analyzer/report/name_match.h"
 #include "analyzer/report/quantity.h"
 #include "analyzer/report/report.h"
@@ -50,16 +50,7 @@ void write_recording(JsonWriter& json, std::string_view key, const Profile& prof
   json.key("version").text(profile.session.version);
   json.key("complete").boolean(profile.end.has_value());
   json.key("damaged").boolean(!profile.damage.empty());
-  json.key("losses").begin_array();
-  for (const format::LossRecord& loss : merged_losses(profile)) {
-    json.begin_object();
-    json.key("kind").text(loss_kind_name(loss.kind));
-    json.key("count").count(loss.count);
-    json.key("reason").text(loss.reason);
-    json.key("lost").boolean(is_real_loss(loss.kind));
-    json.end_object();
-  }
-  json.end_array();
+  write_losses_json(json, profile);
   json.end_object();
 }
 

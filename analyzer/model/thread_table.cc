@@ -23,7 +23,7 @@ ThreadInfo describe(const ThreadCounts& counts, const SessionClock& clock, const
   info.cpu_ns = from_kernel ? static_cast<double>(counts.record.cpu_ns)
                             : std::max(0.0, info.recorded_ns - off_ns);
   info.samples = counts.samples;
-  if (!from_kernel && counts.samples != 0) {
+  if (!from_kernel && sample_interval_ns > 0) {
     info.cpu_ns = static_cast<double>(counts.samples) * sample_interval_ns;
   }
   const bool whole = range.whole();

@@ -4,10 +4,12 @@
 #include <cmath>
 #include <set>
 
+#include "analyzer/report/flaws_json.h"
 #include "analyzer/report/json_writer.h"
 #include "analyzer/report/loss_text.h"
 #include "analyzer/report/quantity.h"
 #include "analyzer/report/report.h"
+#include "analyzer/report/wait_json.h"
 
 namespace spyglass {
 namespace {
@@ -50,7 +52,9 @@ void write_recording(JsonWriter& json, const Profile& profile) {
   json.key("version").text(session.version);
   json.key("complete").boolean(profile.end.has_value());
   json.key("interrupted").boolean(profile.end && profile.end->interrupted);
-  json.key("cpu").text(profile.approximate_cpu ? "approximate" : "exact");
+  json.key("cpu").text(profile.sampled_cpu       ? "sampled"
+                       : profile.approximate_cpu ? "approximate"
+                                                 : "exact");
   json.key("recorded_wall_ns")
       .number(profile.nodes.empty() ? 0 : profile.nodes.front().metrics.wall_total_ns);
   json.key("spans").count(profile.spans);
@@ -116,9 +120,31 @@ void write_threads(JsonWriter& json, const Profile& profile) {
                              : "approximate");
     json.key("recorded_ns").number(thread.recorded_ns);
     json.key("calls").count(thread.calls);
+    write_thread_time_json(json, thread);
     json.end_object();
   }
   json.end_array();
+}
+
+void write_tally(JsonWriter& json, std::string_view key, const Tally& tally) {
+  json.key(key).begin_object();
+  json.key("self").count(tally.self);
+  json.key("total").count(tally.total);
+  json.end_object();
+}
+
+std::string_view kind_name(FunctionKind kind) {
+  switch (kind) {
+    case FunctionKind::kFunction:
+      return "function";
+    case FunctionKind::kOperation:
+      return "operation";
+    case FunctionKind::kUnnamed:
+      return "unnamed";
+    case FunctionKind::kSpecial:
+      break;
+  }
+  return "special";
 }
 
 void write_function(JsonWriter& json, const Function& function, bool demoted) {
@@ -127,6 +153,7 @@ void write_function(JsonWriter& json, const Function& function, bool demoted) {
   json.begin_object();
   json.key("name").text(function.name);
   json.key("short_name").text(function.short_name);
+  json.key("kind").text(kind_name(function.kind));
   json.key("symbol").text(function.symbol);
   json.key("module").text(function.module);
   json.key("file");
@@ -151,6 +178,9 @@ void write_function(JsonWriter& json, const Function& function, bool demoted) {
   json.key("total").number(metrics.cpu_total_ns);
   json.key("self").number(metrics.cpu_self_ns);
   json.end_object();
+  write_tally(json, "samples", metrics.samples);
+  write_tally(json, "bytes", metrics.bytes);
+  write_tally(json, "errors", metrics.errors);
   json.key("demoted").boolean(demoted);
   json.key("untimed_calls").count(metrics.untimed_calls);
   json.key("uncertainty_ns").number(metrics.uncertainty_ns);
@@ -203,6 +233,7 @@ void write_nodes(JsonWriter& json, const Profile& profile,
     json.key("total").number(node.metrics.cpu_total_ns);
     json.key("self").number(node.metrics.cpu_self_ns);
     json.end_object();
+    write_tally(json, "samples", node.metrics.samples);
     json.end_object();
   }
   json.end_array();
@@ -225,23 +256,14 @@ void write_groups(JsonWriter& json, const std::vector<Group>& groups) {
     json.key("total").number(group.cpu_total_ns);
     json.key("self").number(group.cpu_self_ns);
     json.end_object();
+    write_tally(json, "samples", group.samples);
     json.end_object();
   }
   json.end_array();
 }
 
 void write_flaws(JsonWriter& json, const Profile& profile) {
-  json.key("losses").begin_array();
-  for (const format::LossRecord& loss : merged_losses(profile)) {
-    json.new_line();
-    json.begin_object();
-    json.key("kind").text(loss_kind_name(loss.kind));
-    json.key("count").count(loss.count);
-    json.key("reason").text(loss.reason);
-    json.key("lost").boolean(is_real_loss(loss.kind));
-    json.end_object();
-  }
-  json.end_array();
+  write_losses_json(json, profile);
   json.key("coverage").begin_array();
   for (const format::CoverageRecord& record : profile.coverage) {
     json.new_line();
@@ -251,16 +273,7 @@ void write_flaws(JsonWriter& json, const Profile& profile) {
     json.end_object();
   }
   json.end_array();
-  json.key("damage").begin_array();
-  for (const Damage& damage : profile.damage) {
-    json.new_line();
-    json.begin_object();
-    json.key("offset").count(damage.offset);
-    json.key("bytes").count(damage.bytes);
-    json.key("what").text(damage.what);
-    json.end_object();
-  }
-  json.end_array();
+  write_damage_json(json, profile.damage);
 }
 
 }  // namespace
@@ -273,10 +286,12 @@ void write_json(std::ostream& out, const Profile& profile, SortKey key,
   write_recording(json, profile);
   write_processes(json, profile);
   write_threads(json, profile);
+  write_samples_json(json, profile);
   std::vector<std::uint32_t> position;
   write_functions(json, profile, key, position);
   write_nodes(json, profile, position);
   write_groups(json, groups);
+  write_operations_json(json, profile, position);
   write_flaws(json, profile);
   json.end_object();
 }

@@ -22,7 +22,14 @@ std::string plural(std::uint64_t count, std::string_view one, std::string_view m
 std::string how_it_ended(const Profile& profile) {
   if (!profile.end) return "recorder was killed; what it had written until then is here";
   if (profile.processes.empty()) return "no process";
-  std::string text = describe_exit(profile.processes.front().record);
+  // What the first process became by exec is still what was run.
+  const format::ProcessRecord* first = &profile.processes.front().record;
+  for (const ProcessInfo& process : profile.processes) {
+    if (first->exit == format::ExitKind::kExeced && process.record.pid == first->pid) {
+      first = &process.record;
+    }
+  }
+  std::string text = describe_exit(*first);
   if (profile.end->interrupted) text += " (recording ended first)";
   return text;
 }

@@ -200,10 +200,10 @@ std::vector<std::vector<const LockOrder*>> lock_cycles(const Profile& profile) {
 }
 
 std::vector<IoRow> io_rows(const Profile& profile) {
-  std::map<std::uint32_t, IoRow> rows;
+  std::map<std::string, IoRow> rows;  // pipes and the like look all the same
   for (const ObjectUse& use : profile.uses) {
     if (!belongs(class_of(profile, use.node), UseKind::kIo)) continue;
-    IoRow& row = rows[use.object];
+    IoRow& row = rows[object_text(profile, use.object)];
     row.object = use.object;
     add(use.metrics, row.metrics);
   }
