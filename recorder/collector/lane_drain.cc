@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "recorder/collector/clock_calibration.h"
+#include "recorder/collector/process_table.h"
 #include "recorder/collector/recording.h"
 
 namespace spyglass::collector {
@@ -67,6 +68,41 @@ void LaneDrain::find_other(std::uint64_t word, format::EventRecord& event) {
   }
 }
 
+// The holder of a lock is a tid. Its node lies in its own lane, which another thread may have by
+// now; or, where it had none yet, in the waiter's, who only knows the call that took the lock.
+void LaneDrain::find_holder(LaneView& view, std::uint64_t word, format::EventRecord& event) {
+  const auto lane = static_cast<std::uint32_t>(word >> 32U);
+  const auto cell = static_cast<std::uint32_t>(word);
+  const auto tid = static_cast<std::uint32_t>(event.value);
+  const auto ended = std::ranges::find_if(ended_, [&](const EndedLane& one) {
+    return one.tid == tid && one.process == view.thread.process;
+  });
+  for (const std::uint32_t index : view.process->lanes) {
+    LaneView* other = views_ == nullptr ? nullptr : (*views_)[index].get();
+    if (other != nullptr && peek(arena_.lane(index).tid) == tid) {
+      event.other_thread = other->thread.id;
+      event.other_node = index == lane ? nodes_.find(*other, cell) : 0;
+    }
+  }
+  if (event.other_thread == 0 && ended != ended_.end()) {
+    event.other_thread = ended->thread;
+    event.other_node = cell < ended->cell_nodes.size() ? ended->cell_nodes[cell] : 0;
+    event.other_node &= ~LaneView::kCounted;
+  }
+  if (lane == view.index) {
+    event.other_node = nodes_.find(view, cell);
+  }
+}
+
+void LaneDrain::remember(const LaneView& view) {
+  constexpr std::size_t kRemembered = 64;
+  if (ended_.size() == kRemembered) {
+    ended_.pop_front();
+  }
+  ended_.push_back(
+      {view.thread.process, peek(arena_.lane(view.index).tid), view.thread.id, view.cell_nodes});
+}
+
 bool LaneDrain::makes_sense(std::uint64_t start_ticks, std::uint64_t end_ticks) const {
   return end_ticks >= start_ticks && end_ticks <= latest_ticks_ &&
          start_ticks + kClockSlackTicks >= session_start_ticks_;
@@ -83,10 +119,12 @@ void LaneDrain::add_event(LaneView& view, std::uint64_t start_ticks, std::uint64
     view.damaged += 1;
     return;
   }
-  if (words.size() > 1 && words[1] != 0) {
+  event.value = words.size() > 2 ? words[2] : 0;
+  if (event.kind == format::EventKind::kContention) {
+    find_holder(view, words.size() > 1 ? words[1] : 0, event);
+  } else if (words.size() > 1 && words[1] != 0) {
     find_other(words[1], event);
   }
-  event.value = words.size() > 2 ? words[2] : 0;
   for (std::size_t i = format::kEventTextAt; i < words.size(); ++i) {
     for (unsigned byte = 0; byte < 8; ++byte) {
       event.text.push_back(static_cast<char>(words[i] >> (8 * byte)));

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <span>
 #include <vector>
@@ -29,6 +30,8 @@ class LaneDrain {
 
   // Takes what the ring holds; `final`: the owner is dead. Returns how many positions were passed.
   std::uint64_t drain(LaneView& view, bool final);
+  // The lane ends; who waited for a lock of its thread may say so only later.
+  void remember(const LaneView& view);
   // Lanes by index, where an event may name a node of another thread; outlives this.
   void know_lanes(const std::vector<std::unique_ptr<LaneView>>& views) { views_ = &views; }
   // Hands the gathered spans and events to the recording.
@@ -55,12 +58,20 @@ class LaneDrain {
   void add_event(LaneView& view, std::uint64_t start_ticks, std::uint64_t head,
                  std::span<const std::uint64_t> words);
   void find_other(std::uint64_t word, format::EventRecord& event);
+  void find_holder(LaneView& view, std::uint64_t word, format::EventRecord& event);
   bool makes_sense(std::uint64_t start_ticks, std::uint64_t end_ticks) const;
   void publish_tail(LaneView& view);
 
   const Arena& arena_;
   LaneNodes& nodes_;
+  struct EndedLane {
+    std::uint32_t process = 0;  // id
+    std::uint32_t tid = 0;      // as the process sees it
+    std::uint32_t thread = 0;   // id
+    std::vector<std::uint32_t> cell_nodes;
+  };
   const std::vector<std::unique_ptr<LaneView>>* views_ = nullptr;
+  std::deque<EndedLane> ended_;  // the last few
   Recording& recording_;
   format::OnFull on_full_;
   std::uint64_t session_start_ticks_;

@@ -78,20 +78,21 @@ std::uint64_t LaneTable::pass() {
   std::uint64_t records = 0;
   claimed_.clear();
   const std::uint32_t used = arena_.lanes_used();
+  // All of them first: events of one name nodes of another.
   for (std::uint32_t index = 0; index < used; ++index) {
     const LaneState state = arena_.lane(index).state.load(std::memory_order_acquire);
-    if (views_[index] == nullptr) {
-      if (state == LaneState::kClaimed) {
-        claimed_.push_back(index);
-      }
-      if (state != LaneState::kLive && state != LaneState::kExiting) {
-        continue;
-      }
+    if (views_[index] == nullptr && state == LaneState::kClaimed) {
+      claimed_.push_back(index);
+    } else if (views_[index] == nullptr &&
+               (state == LaneState::kLive || state == LaneState::kExiting)) {
       take_in(index);
-      if (views_[index] == nullptr) {
-        continue;
-      }
     }
+  }
+  for (std::uint32_t index = 0; index < used; ++index) {
+    if (views_[index] == nullptr) {
+      continue;
+    }
+    const LaneState state = arena_.lane(index).state.load(std::memory_order_acquire);
     LaneView& view = *views_[index];
     records += drain_.drain(view, false);
     if ((state == LaneState::kExiting && is_gone(view)) || !view.process->live) {
@@ -237,6 +238,7 @@ void LaneTable::close(LaneView& view, std::uint64_t end_ticks) {
   complete_thread(view, end_ticks, true);
   tasks_.lane_ended(view.process->record.id, view.outer_tid, end_ticks);
   const std::uint32_t index = view.index;
+  drain_.remember(view);
   arena_.free_lane(index, view.tail);
   views_[index].reset();
 }
