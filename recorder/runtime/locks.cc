@@ -232,6 +232,7 @@ void note_taken_slowly(const Acquisition& taken) {
     drop_stale(*mine, taken.lock);
   }
   record->pc.store(taken.pc, std::memory_order_relaxed);
+  record->operation.store(taken.operation, std::memory_order_relaxed);
   record->node.store(taken.node, std::memory_order_relaxed);
   record->holder.store(mine->lane, std::memory_order_release);
   const HeldLock entry = {record, taken.lock, taken.pc, now_ticks, taken.node, taken.operation};
@@ -284,6 +285,7 @@ LockWait begin_lock_wait(std::uint64_t lock, std::uint64_t pc) {
   const Lane* holder = record->holder.load(std::memory_order_acquire);
   const std::uint64_t holder_pc = record->pc.load(std::memory_order_relaxed);
   const std::uint32_t node = record->node.load(std::memory_order_relaxed);
+  const format::Operation operation = record->operation.load(std::memory_order_relaxed);
   // After the holder was read: who takes the lock from now on knows its node.
   record->was_waited_for.store(1, std::memory_order_relaxed);
   if (holder == nullptr || record->holder.load(std::memory_order_acquire) != holder) {
@@ -295,8 +297,7 @@ LockWait begin_lock_wait(std::uint64_t lock, std::uint64_t pc) {
     wait.holder_node = node;
   } else if (Lane* lane = ready_lane()) {
     wait.holder_lane = index_of(lane);
-    wait.holder_node =
-        outline_node(lane, holder_pc, format::Operation::k_pthread_mutex_lock, wait.object);
+    wait.holder_node = outline_node(lane, holder_pc, operation, wait.object);
   }
   return wait;
 }

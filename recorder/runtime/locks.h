@@ -38,6 +38,7 @@ struct alignas(64) LockRecord {
   std::atomic<std::uint32_t> node;            // the holder's node of the lock; 0: unknown
   std::atomic<std::uint32_t> was_waited_for;  // 1: acquisitions are timed
   std::atomic<std::uint32_t> object;          // reference; 0: not known yet
+  std::atomic<format::Operation> operation;   // that took it
 };
 static_assert(sizeof(LockRecord) == 64);
 
@@ -102,6 +103,7 @@ struct Acquisition {
     return note_taken_slowly(taken);
   }
   record->pc.store(taken.pc, std::memory_order_relaxed);
+  record->operation.store(taken.operation, std::memory_order_relaxed);
   record->node.store(0, std::memory_order_relaxed);
   record->holder.store(mine->lane, std::memory_order_release);
   HeldLock& held = mine->held[0];
