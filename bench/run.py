@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measures Spyglass against the floor, against uftrace, and against its budgets.
 
-usage: bench/run.py [SECTION...]        sections: hooks startup analyze memory sqlite codec (all)
+usage: bench/run.py [SECTION...]        sections: hooks startup analyze memory sqlite codec unwind (all)
 
 Prints one table per section and writes everything, round by round, to <build>/results.json.
 bench/README.md explains the method; docs/performance.md holds the current figures.
@@ -19,6 +19,7 @@ import section_analyze
 import section_hooks
 import section_memory
 import section_startup
+import section_unwind
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
@@ -29,6 +30,7 @@ SECTIONS = {
     "memory": section_memory.run_memory,
     "sqlite": section_hooks.run_sqlite,
     "codec": section_analyze.run_codec,
+    "unwind": section_unwind.run_unwind,
 }
 
 
@@ -40,6 +42,7 @@ class Context:
         self.spyglass_run = find_tool(arguments.tools, "spyglass-run")
         self.spyglass = find_tool(arguments.tools, "spyglass")
         self.codec_bench = find_tool(arguments.tools, "codec_bench")
+        self.unwind_bench = find_tool(arguments.tools, "unwind_bench")
         self.uftrace = None if arguments.no_peers else shutil.which("uftrace")
         self.rounds = arguments.rounds
         self.core = arguments.core

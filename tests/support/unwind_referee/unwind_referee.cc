@@ -3,7 +3,7 @@
 // with libunwind and with backtrace(), and compares them frame by frame.
 //
 //   REFEREE_OUTPUT  folder; each process image writes a file of counters there, as text
-//   REFEREE_EVERY   compares at every so-manieth malloc (0: never)
+//   REFEREE_EVERY   compares at every so-manieth malloc or realloc (0: never)
 //   REFEREE_HZ      and so often per second of CPU time, from a signal handler (0: never)
 #define UNW_LOCAL_ONLY
 #include <dlfcn.h>
@@ -52,6 +52,7 @@ struct Counters {
 Counters* g_counters;
 unsigned g_every;
 void* (*g_malloc)(std::size_t);
+void* (*g_realloc)(void*, std::size_t);
 char g_early[4096];
 std::size_t g_early_used;
 
@@ -287,12 +288,9 @@ unsigned number_of(const char* name) {
 }
 
 void open_counters() {
-  char program[128] = {};
-  const ssize_t bytes = readlink("/proc/self/exe", program, sizeof(program) - 1);
-  const char* base = bytes > 0 ? std::strrchr(program, '/') : nullptr;
   char path[1024];
   std::snprintf(path, sizeof(path), "%s/%s.%d", std::getenv("REFEREE_OUTPUT"),
-                base != nullptr ? base + 1 : "unknown", getpid());
+                program_invocation_short_name, getpid());
   const int file = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
   if (file < 0 || ftruncate(file, kFileBytes) != 0) {
     return;
@@ -344,6 +342,16 @@ extern "C" {
     compare_here(caller_point());
   }
   return g_malloc(bytes);
+}
+
+[[gnu::visibility("default")]] void* realloc(void* memory, std::size_t bytes) {
+  if (g_realloc == nullptr) {
+    g_realloc = reinterpret_cast<void* (*)(void*, std::size_t)>(dlsym(RTLD_NEXT, "realloc"));
+  }
+  if (g_every != 0 && !t_busy && ++t_calls % g_every == 0) {
+    compare_here(caller_point());
+  }
+  return g_realloc(memory, bytes);
 }
 
 [[gnu::visibility("default")]] int dlclose(void* handle) {
