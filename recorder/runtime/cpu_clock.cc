@@ -66,7 +66,7 @@ Node* charged_node(const Lane* lane, const Entry* entry) {
 
 void start_cpu_clock(Lane* lane) {
   std::uint64_t page = 0;
-  if (g_session.arena->options.approximate_cpu == 0) {
+  if (g_session.arena->options.approximate_cpu == 0 && g_session.filtered == 0) {
     page = map_switch_page();
   }
   if (page != 0) {
@@ -102,6 +102,9 @@ void read_clocks(Lane* lane, const Boundary& boundary) {
   if (lane->switch_word != reinterpret_cast<std::uint64_t>(&kAlwaysSwitched)) {
     // Before the clock is read: a switch in between then shows at the next hook.
     lane->switch_seen = *reinterpret_cast<const volatile std::uint32_t*>(lane->switch_word);
+  }
+  if (g_kernel_restricted != 0) {
+    return;
   }
   const std::uint64_t cpu_ns = thread_cpu_ns();
   const std::uint64_t now_ticks = ticks();

@@ -187,7 +187,7 @@ Lane* ready_lane() {
   if (t_thread.busy == kThreadMuted) {
     return nullptr;
   }
-  if (t_thread.busy != 0 || t_thread.refused != 0) {
+  if (t_thread.busy != 0 || t_thread.refused != 0 || g_kernel_restricted != 0) {
     g_session.arena->calls_without_lane.fetch_add(1, std::memory_order_relaxed);
     return nullptr;
   }

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -247,6 +248,7 @@ bool join(long descriptor) {
   }
   g_session.ticks_per_ns_q32 = invert(ns_per_tick_q60);
   fill_bucket_table(ns_per_tick_q60 << 4U);
+  g_session.filtered = kernel(SYS_prctl, PR_GET_SECCOMP, 0, 0, 0, 0) > 0 ? 1 : 0;
   fill_process(process_at(welcome.process_slot), welcome.process_slot);
   register_handlers();
   return !failed(kernel(SYS_madvise, &g_fork_page, sizeof(g_fork_page), MADV_WIPEONFORK));
@@ -332,6 +334,19 @@ void begin_forked_process() {
   process->newest_module.store(parent_modules, std::memory_order_relaxed);
   fill_process(process, index);
   g_fork_page.recording = 1;
+}
+
+bool pause_recording() {
+  SessionState on = SessionState::kOn;
+  const bool paused =
+      g_session.state.compare_exchange_strong(on, SessionState::kOff, std::memory_order_acq_rel);
+  g_fork_page.recording = paused ? 0 : g_fork_page.recording;
+  return paused;
+}
+
+void resume_recording() {
+  g_fork_page.recording = 1;
+  g_session.state.store(SessionState::kOn, std::memory_order_release);
 }
 
 void note_exit(int status) {

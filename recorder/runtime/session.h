@@ -27,6 +27,7 @@ struct Session {
   std::uint32_t lane_limit;    // lanes that the mapped part holds
   std::uint32_t thread_key;    // pthread key that tells thread exits; ~0: none
   std::uint64_t ticks_per_ns_q32;
+  std::uint32_t filtered;  // 1: system calls were filtered (seccomp) before the program began
 };
 extern Session g_session;
 
@@ -44,6 +45,11 @@ void start_session();
 
 // Begins recording in a forked child under a process slot of its own. Async-signal-safe.
 void begin_forked_process();
+
+// Stops recording in this process, for good unless it is resumed. False: it was not on.
+// Async-signal-safe.
+bool pause_recording();
+void resume_recording();
 
 // The process ends with `status`, as given to exit(). Async-signal-safe.
 void note_exit(int status);

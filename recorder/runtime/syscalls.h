@@ -13,6 +13,14 @@
 
 namespace spyglass::runtime {
 
+// 1: the program forbids itself system calls (seccomp), and ours could end it. Then the kernel is
+// left alone for good, and all calls fail. Set by the program's own thread; see restrict_kernel().
+extern std::uint32_t g_kernel_restricted;
+
+// From now on, in this process and its children. Returns what was before, to be put back when the
+// program's own call fails.
+std::uint32_t restrict_kernel(std::uint32_t restricted);
+
 // Pointers and integers alike fill a register.
 template <typename T>
 inline long register_word(T value) {
@@ -25,9 +33,14 @@ inline long register_word(T value) {
   }
 }
 
+inline constexpr long kKernelRestricted = -38;  // -ENOSYS
+
 template <typename... Args>
 inline long kernel(long number, Args... args) {
   static_assert(sizeof...(Args) <= 6);
+  if (__builtin_expect(static_cast<long>(g_kernel_restricted), 0) != 0) {
+    return kKernelRestricted;
+  }
   const long values[6] = {register_word(args)...};
   long result = 0;
   register long r10 asm("r10") = values[3];

@@ -5,7 +5,7 @@ import collections
 import math
 import unittest
 
-from harness import EndToEndTest, program
+from harness import HOOKS_ONLY, EndToEndTest, program
 
 # Programs whose calls are the same in every run.
 DETERMINISTIC = [
@@ -64,7 +64,7 @@ class ExactCounts(EndToEndTest):
         self.assertEqual(recorded.calls()["only_in_b"], 1100)
 
     def test_processes_have_their_own_calls(self):
-        recorded = self.record([program("fork"), "8"])
+        recorded = self.record([program("fork"), "8"], *HOOKS_ONLY)
         own = collections.Counter()
         for thread in recorded.analysis()["threads"]:
             own[thread["pid"]] += thread["calls"]
@@ -100,12 +100,13 @@ class Times(EndToEndTest):
 
     def test_percentiles_agree_with_spans(self):
         recorded = self.record([program("work_mix"), "3000", "3000"], "--trace=all",
-                               "--on-full=block")
+                               "--on-full=block", *HOOKS_ONLY)
         self.assertEqual(recorded.lost(), [])
         self.check_percentiles(recorded)
 
     def test_percentiles_agree_with_spans_of_recursion(self):
-        recorded = self.record([program("recursion"), "18"], "--trace=all", "--on-full=block")
+        recorded = self.record([program("recursion"), "18"], "--trace=all", "--on-full=block",
+                               *HOOKS_ONLY)
         self.assertEqual(recorded.lost(), [])
         self.check_percentiles(recorded)
 

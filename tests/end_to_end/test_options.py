@@ -3,7 +3,7 @@
 
 import unittest
 
-from harness import EndToEndTest, base_name, program
+from harness import HOOKS_ONLY, EndToEndTest, base_name, program
 
 
 class Filters(EndToEndTest):
@@ -56,7 +56,8 @@ class Tracing(EndToEndTest):
             self.assertEqual(recorded.calls()["leaf"], 900000)
 
     def test_every_span_is_there(self):
-        recorded = self.record([program("threads"), "3", "5000"], "--trace=all", "--on-full=block")
+        recorded = self.record([program("threads"), "3", "5000"], "--trace=all", "--on-full=block",
+                               *HOOKS_ONLY)
         spans = recorded.spans()
         self.assertEqual(len(spans), sum(recorded.calls().values()))
         self.assertEqual(len({span["tid"] for span in spans}), 4)
@@ -65,7 +66,7 @@ class Tracing(EndToEndTest):
 
     def test_lost_spans_are_counted(self):
         recorded = self.record([program("threads"), "3", "300000"], "--trace=all",
-                               "--ring-size=4K", "--on-full=drop-newest")
+                               "--ring-size=4K", "--on-full=drop-newest", *HOOKS_ONLY)
         emitted = sum(recorded.calls().values())
         lost = sum(loss["count"] for loss in recorded.lost() if "span" in loss["kind"])
         self.assertEqual(len(recorded.spans()) + lost, emitted)

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// seccomp: a program that forbids itself system calls would be ended by ours, so they stop first.
+// Recording goes on in shared memory; new threads are not recorded. Where the time stamp counter is
+// forbidden, too (strict mode), recording ends.
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+#include <cstdint>
+
+#include "preload/hook.h"
+#include "recorder/runtime/session.h"
+#include "recorder/runtime/syscalls.h"
+
+namespace real = spyglass::real;
+using spyglass::runtime::restrict_kernel;
+
+extern "C" {
+
+int hook_prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d) {
+  real::make_ready();
+  // Both make the time stamp counter a fault.
+  const bool stops_clock = (option == PR_SET_SECCOMP && a == SECCOMP_MODE_STRICT) ||
+                           (option == PR_SET_TSC && a == PR_TSC_SIGSEGV);
+  if (option != PR_SET_SECCOMP && !stops_clock) {
+    return real::prctl(option, a, b, c, d);
+  }
+  const std::uint32_t before = restrict_kernel(1);
+  const bool paused = stops_clock && spyglass::runtime::pause_recording();
+  const int result = real::prctl(option, a, b, c, d);
+  if (result != 0 || option == PR_SET_TSC) {
+    restrict_kernel(before);
+  }
+  if (result != 0 && paused) {
+    spyglass::runtime::resume_recording();
+  }
+  return result;
+}
+
+// All but one number must leave by a jump, which compilers don't make of a call with seven
+// arguments: what makes threads returns on another stack. SYS_seccomp is 317.
+asm(R"(
+  .text
+  .globl syscall
+  .type syscall, @function
+syscall:
+  .cfi_startproc
+  cmpq $317, %rdi
+  je spyglass_syscall_slowly
+  movq spyglass_real_syscall(%rip), %rax
+  testq %rax, %rax
+  je spyglass_syscall_slowly
+  jmp *%rax
+  .cfi_endproc
+  .size syscall, . - syscall
+)");
+static_assert(SYS_seccomp == 317);
+
+[[gnu::used, gnu::visibility("hidden")]] long (*spyglass_real_syscall)(long, long, long, long, long,
+                                                                       long, long) = nullptr;
+
+[[gnu::used, gnu::visibility("hidden")]] long spyglass_syscall_slowly(long number, long a, long b,
+                                                                      long c, long d, long e,
+                                                                      long f) {
+  real::make_ready();
+  __atomic_store_n(&spyglass_real_syscall, real::syscall, __ATOMIC_RELAXED);
+  const bool restricts =
+      number == SYS_seccomp && (a == SECCOMP_SET_MODE_STRICT || a == SECCOMP_SET_MODE_FILTER);
+  const std::uint32_t before = restricts ? restrict_kernel(1) : 0;
+  const bool paused =
+      restricts && a == SECCOMP_SET_MODE_STRICT && spyglass::runtime::pause_recording();
+  const long result = real::syscall(number, a, b, c, d, e, f);
+  if (restricts && result != 0) {
+    restrict_kernel(before);
+  }
+  if (result != 0 && paused) {
+    spyglass::runtime::resume_recording();
+  }
+  return result;
+}
+
+}  // extern "C"

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Programs that break profilers behave the same, with samples from outside and from inside."""
+
+import os
+import time
+import unittest
+
+from harness import EndToEndTest, program, run
+
+SAMPLERS = [["--sampler=perf", "-F", "2000"], ["--sampler=timer", "-F", "2000"]]
+
+
+class Hazards(EndToEndTest):
+    def check(self, name, *arguments, **more):
+        recorded = []
+        for options in SAMPLERS:
+            with self.subTest(name, options=options):
+                recorded.append(self.assert_transparent([program(name), *arguments], *options,
+                                                        **more))
+        return recorded
+
+    def test_small_stacks(self):
+        self.check("small_stacks")
+
+    def test_bare_clone_thread(self):
+        self.check("bare_clone_thread")
+
+    def test_fork_storm(self):
+        for recorded in self.check("fork_storm", "200"):
+            self.assertEqual(len(recorded.analysis()["processes"]), 201)
+
+    def test_exec_from_thread(self):
+        self.check("exec_from_thread")
+
+    def test_executed_memory(self):
+        self.check("executed_memory")
+
+    def test_seccomp_strict(self):
+        self.check("seccomp_strict")
+
+    def test_seccomp_filter(self):
+        for recorded in self.check("seccomp_strict", "filter"):
+            self.assertEqual(recorded.operation_calls()["read"], 1000)
+
+    def test_eintr_is_fatal(self):
+        self.check("eintr_is_fatal")
+
+    def test_stack_overflow_recovery(self):
+        self.check("stack_overflow_recovery")
+
+    def test_queued_signals(self):
+        self.check("queued_signals")
+
+    def test_smashed_stack(self):
+        self.check("smashed_stack")
+
+    def test_thread_names(self):
+        for recorded in self.check("thread_names"):
+            self.assertIn("last", [thread["name"] for thread in recorded.analysis()["threads"]])
+
+    def test_namespaces(self):
+        bare = run([program("namespaces")]).stdout
+        if b"40" in bare:
+            self.skipTest("NOT TESTED: namespaces; not permitted here")
+        for recorded in self.check("namespaces"):
+            self.assertEqual(recorded.calls()["work"], 6 * 10)
+
+    def test_daemon(self):
+        for options in SAMPLERS:
+            answer = self.new_path(".served")
+            recorded = self.record([program("daemon_process"), answer], *options)
+            self.assertEqual(recorded.status, 0)
+            with open(answer, "rb") as file:
+                self.assertEqual(file.read(), b"served\n")
+            self.assertEqual(recorded.calls()["serve"], 100)
+            self.verify(recorded.path)
+
+    def test_session_ends_with_the_program_if_asked(self):
+        answer = self.new_path(".served")
+        begin = time.monotonic()
+        self.record([program("daemon_process"), answer], "--follow=main")
+        self.assertFalse(os.path.exists(answer) and time.monotonic() - begin > 0.2)
+        for _ in range(200):
+            if os.path.exists(answer) and os.path.getsize(answer):
+                break
+            time.sleep(0.02)
+        with open(answer, "rb") as file:
+            self.assertEqual(file.read(), b"served\n")
+
+    def test_other_ways_to_link(self):
+        for name in ["linked_now", "linked_sysv_hash"]:
+            with self.subTest(name):
+                self.assert_exact_counts([program(name), "4", "200"])
+        with self.subTest("LD_BIND_NOW"):
+            self.assert_exact_counts([program("threads"), "4", "200"],
+                                     environment={"LD_BIND_NOW": "1"})
+
+
+if __name__ == "__main__":
+    unittest.main()
