@@ -83,7 +83,7 @@ TEST_CASE("collector: events keep every part, across laps of the ring") {
     std::uint64_t text = 0;
     std::memcpy(&text, "thrown", 6);
     push_event(waiter, EventKind::kContention, lock, now,
-               {7, std::uint64_t{1} << 32U | held, 42, text});
+               {7, std::uint64_t{1} << 32U | held, 2, text});
     session.turn(1);
   }
   session.collector->finish(false);
@@ -94,7 +94,7 @@ TEST_CASE("collector: events keep every part, across laps of the ring") {
   CHECK(event.kind == EventKind::kContention);
   CHECK(event.start_ticks == now);
   CHECK(event.duration_ticks == 7);
-  CHECK(event.value == 42);
+  CHECK(event.value == 2);  // the holder, as its lane says
   CHECK(event.text == "thrown");
   CHECK(site_of(told, event.node).offset == (0x1000 | format::kPcSite));
   CHECK(site_of(told, event.other_node).offset == (0x2000 | format::kPcSite));
