@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measures Spyglass against the floor, against uftrace, and against its budgets.
 
-usage: bench/run.py [SECTION...]        sections: hooks startup analyze memory sqlite codec unwind (all)
+usage: bench/run.py [SECTION...]        sections: hooks startup analyze memory sqlite codec unwind sampling (all)
 
 Prints one table per section and writes everything, round by round, to <build>/results.json.
 bench/README.md explains the method; docs/performance.md holds the current figures.
@@ -18,6 +18,7 @@ import harness
 import section_analyze
 import section_hooks
 import section_memory
+import section_sampling
 import section_startup
 import section_unwind
 
@@ -31,6 +32,7 @@ SECTIONS = {
     "sqlite": section_hooks.run_sqlite,
     "codec": section_analyze.run_codec,
     "unwind": section_unwind.run_unwind,
+    "sampling": section_sampling.run_sampling,
 }
 
 
@@ -43,6 +45,7 @@ class Context:
         self.spyglass = find_tool(arguments.tools, "spyglass")
         self.codec_bench = find_tool(arguments.tools, "codec_bench")
         self.unwind_bench = find_tool(arguments.tools, "unwind_bench")
+        self.peers = not arguments.no_peers
         self.uftrace = None if arguments.no_peers else shutil.which("uftrace")
         self.rounds = arguments.rounds
         self.core = arguments.core
@@ -97,7 +100,7 @@ def parse_arguments():
                         help="work of the measured programs, relative to the default")
     parser.add_argument("--large-mb", type=float, default=2000,
                         help="size of the large recording in section analyze")
-    parser.add_argument("--no-peers", action="store_true", help="leave uftrace out")
+    parser.add_argument("--no-peers", action="store_true", help="leave uftrace, perf and gperftools out")
     parser.add_argument("--no-build", action="store_true", help="take the programs as they are")
     return parser.parse_args()
 

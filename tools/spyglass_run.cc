@@ -116,7 +116,8 @@ void report(const collector::Summary& summary, bool quiet) {
   if (quiet && !lost) {
     return;
   }
-  complain("recorded " + counted(summary.calls, "call", "calls") + " in " +
+  complain("recorded " + counted(summary.calls, "call", "calls") + " and " +
+           counted(summary.samples, "CPU sample", "CPU samples") + " in " +
            counted(summary.threads, "thread", "threads") + " of " +
            counted(summary.processes, "process", "processes") + ", " +
            counted(summary.spans, "span", "spans") + ", " + readable_bytes(summary.file_bytes) +
@@ -151,7 +152,7 @@ int check_recordable(const RunOptions& options, const std::string& why) {
     return complain(subject + ": it can't be recorded");
   }
   if (!options.session.quiet) {
-    complain(subject + ": nothing of it can be recorded");
+    complain(subject + ": it can only be sampled from outside, where perf is allowed");
   }
   return 0;
 }
@@ -217,10 +218,10 @@ int record(const RunOptions& options, const Program& program, collector::ChildPr
     running.collector().add_coverage(program.path, "did not load libspyglass.so");
   }
   const collector::Summary summary = running.collector().finish(!whole);
-  if (recordable && !options.session.quiet && (!joined || summary.calls == 0)) {
-    complain("'" + options.command.front() +
-             (joined ? "' called no hooks: it has to be built with -finstrument-functions"
-                     : "' did not load libspyglass.so: nothing was recorded"));
+  if (recordable && !options.session.quiet && !joined) {
+    complain(
+        "'" + options.command.front() +
+        "' did not load libspyglass.so: it was only sampled from outside, where perf is allowed");
   }
   report(summary, options.session.quiet);
   return exit_like(running.supervisor().child_status().value_or(0));

@@ -2,6 +2,7 @@
 #include "recorder/collector/module_table.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <new>
 #include <vector>
@@ -17,7 +18,14 @@ std::string ModuleTable::path_of(const format::ModuleRecord& record, std::uint32
   }
   std::string path(bytes, '\0');
   std::memcpy(path.data(), arena_.heap().data() + start, bytes);
-  return path.substr(0, path.find('\0'));
+  path.resize(path.find('\0') == std::string::npos ? path.size() : path.find('\0'));
+  // As the kernel names it to samplers: or one file were two modules.
+  char* real = path.starts_with('/') ? ::realpath(path.c_str(), nullptr) : nullptr;
+  if (real != nullptr) {
+    path = real;
+    std::free(real);  // NOLINT: as realpath says
+  }
+  return path;
 }
 
 ModuleTable::Module ModuleTable::find(std::uint32_t reference, const std::string& executable) {

@@ -22,6 +22,8 @@ constexpr std::size_t kMaxSegments = 256;
 constexpr std::uint64_t kMaxNoteBytes = 65536;
 constexpr std::uint64_t kMaxVdsoBytes = 65536;
 constexpr std::uint64_t kPage = 4096;
+// .eh_frame_hdr: version, pointer to .eh_frame as pcrel sdata4, no count, no table; the pointer.
+constexpr std::array<std::uint8_t, 8> kBareIndex = {1, 0x1b, 0xff, 0xff, 4, 0, 0, 0};
 constexpr std::string_view kVdso = "[vdso]";
 constexpr std::string_view kDeleted = " (deleted)";
 
@@ -51,12 +53,14 @@ bool is_readable_elf(const Elf64_Ehdr& header) {
          header.e_phentsize == sizeof(Elf64_Phdr);
 }
 
-std::vector<Elf64_Phdr> read_segments(int fd) {
+Elf64_Ehdr read_header(int fd) {
   Elf64_Ehdr header = {};
+  return read_at(fd, 0, header) && is_readable_elf(header) ? header : Elf64_Ehdr{};
+}
+
+std::vector<Elf64_Phdr> read_segments(int fd) {
+  const Elf64_Ehdr header = read_header(fd);
   std::vector<Elf64_Phdr> segments;
-  if (!read_at(fd, 0, header) || !is_readable_elf(header)) {
-    return segments;
-  }
   const std::size_t count = std::min<std::size_t>(header.e_phnum, kMaxSegments);
   for (std::size_t index = 0; index < count; ++index) {
     Elf64_Phdr segment = {};
@@ -97,6 +101,29 @@ std::vector<std::uint8_t> read_build_id(int fd, const std::vector<Elf64_Phdr>& s
     }
   }
   return {};
+}
+
+// .eh_frame by the section headers; empty: none.
+std::optional<Elf64_Shdr> find_frames_section(int fd) {
+  const Elf64_Ehdr header = read_header(fd);
+  if (header.e_shentsize != sizeof(Elf64_Shdr) || header.e_shstrndx >= header.e_shnum) {
+    return std::nullopt;
+  }
+  const auto section_at = [&](std::size_t index) {
+    Elf64_Shdr section = {};
+    read_at(fd, header.e_shoff + index * sizeof(section), section);
+    return section;
+  };
+  const Elf64_Shdr names = section_at(header.e_shstrndx);
+  for (std::size_t index = 0; index < header.e_shnum; ++index) {
+    const Elf64_Shdr section = section_at(index);
+    std::array<char, 10> name = {};
+    if (read_at(fd, names.sh_offset + section.sh_name, name) &&
+        std::string_view(name.data(), name.size()) == std::string_view(".eh_frame", 10)) {
+      return section;
+    }
+  }
+  return std::nullopt;
 }
 
 bool covers(const Elf64_Phdr& segment, std::uint64_t address) {
@@ -160,6 +187,7 @@ bool SampleImage::read_file(int fd, const MappedFile& file) {
       code_.push_back({segment.p_offset, segment.p_filesz, segment.p_vaddr});
     }
   }
+  entry_ = read_header(fd).e_entry;
   build_id_ = id;
   kind_ = code_.empty() ? ImageKind::kOther : ImageKind::kFile;
   copy_tables(fd, static_cast<std::uint64_t>(info.st_size));
@@ -173,6 +201,7 @@ void SampleImage::copy_tables(int fd, std::uint64_t file_bytes) {
     return segment.p_type == PT_GNU_EH_FRAME;
   });
   if (header == segments.end()) {
+    copy_frames_section(fd, file_bytes);
     return;
   }
   const auto load = std::find_if(segments.begin(), segments.end(), [&](const Elf64_Phdr& segment) {
@@ -209,6 +238,26 @@ void SampleImage::copy_tables(int fd, std::uint64_t file_bytes) {
   tables_.frames = {begin, begin + copy_.size(), load->p_vaddr + first};
   tables_.header = {begin + (inside - first), begin + (inside - first) + header->p_filesz,
                     header->p_vaddr};
+}
+
+// Static programs have no index. One without a table, in front of the copy, says where the frames
+// begin.
+void SampleImage::copy_frames_section(int fd, std::uint64_t file_bytes) {
+  const std::optional<Elf64_Shdr> section = find_frames_section(fd);
+  if (!section || section->sh_offset > file_bytes || section->sh_size > kMaxTableBytes ||
+      section->sh_size > file_bytes - section->sh_offset || section->sh_addr < kBareIndex.size()) {
+    return;
+  }
+  const auto frames = read_bytes(fd, section->sh_offset, section->sh_size);
+  if (frames.empty()) {
+    return;
+  }
+  copy_.assign(kBareIndex.begin(), kBareIndex.end());
+  copy_.insert(copy_.end(), frames.begin(), frames.end());
+  const std::uint8_t* begin = copy_.data();
+  const std::uint64_t address = section->sh_addr - kBareIndex.size();
+  tables_.header = {begin, begin + kBareIndex.size(), address};
+  tables_.frames = {begin, begin + copy_.size(), address};
 }
 
 // Ours is everybody's.

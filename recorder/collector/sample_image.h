@@ -57,6 +57,8 @@ class SampleImage {
 
   // Address in the process less address in the file, for a mapping of the file's code.
   std::uint64_t bias(std::uint64_t start, std::uint64_t file_offset) const;
+  // Where the file's code begins to run; 0: nowhere.
+  std::uint64_t entry() const { return entry_; }
   // The tables' bytes at a link-time address; false: not among them.
   bool read(std::uint64_t address, std::uint64_t& value) const;
 
@@ -64,10 +66,12 @@ class SampleImage {
   bool read_file(int fd, const MappedFile& file);
   void read_own_vdso();
   void copy_tables(int fd, std::uint64_t file_bytes);
+  void copy_frames_section(int fd, std::uint64_t file_bytes);
 
   ImageKind kind_ = ImageKind::kOther;
   std::string path_;
   std::vector<std::uint8_t> build_id_;
+  std::uint64_t entry_ = 0;
   std::vector<Segment> code_;
   std::vector<std::uint8_t> copy_;
   unwind::Tables tables_ = {};

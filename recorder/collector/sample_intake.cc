@@ -64,6 +64,7 @@ void SampleIntake::take(SampleBatch batch, const format::ClockSample& now) {
     waiting_.push_back(sample);
   }
   std::erase_if(waiting_, [&](const TakenSample& sample) { return place_sample(sample, false); });
+  write_threads();
   end_images(until_ticks_);
   LossLedger& losses = recording_.losses();
   losses.add(LossKind::kSamples, 0, "kernel's ring full", batch.lost_records);
@@ -150,10 +151,15 @@ bool SampleIntake::place_sample(const TakenSample& sample, bool last) {
   bool added = false;
   TaskThread& thread = tasks_.thread_at(image.process, sample.tid, ticks, added);
   if (added) {
-    add_thread(thread, image, sample.tid, ticks);
+    begin_thread(thread, image, sample.tid, ticks);
+    if (const auto exit = exits_.find(sample.tid); exit != exits_.end() && exit->second >= ticks) {
+      tasks_.end_thread(image.process, sample.tid, exit->second);
+      complete_thread(thread, exit->second);
+    }
   }
   if (!thread.has_lane) {
     thread.record.cpu_ns += interval_ns_;
+    changed_[thread.id] = thread.record;
   }
   const std::uint32_t node = nodes_[std::min<std::size_t>(sample.node, nodes_.size() - 1)];
   recording_.add(format::MetricRow{thread.id, node, format::Metric::kSamples, 1});
@@ -198,8 +204,8 @@ void SampleIntake::add_process(TaskImage& image) {
   own_[record.id].record = std::move(record);
 }
 
-format::ThreadRecord& SampleIntake::add_thread(TaskThread& thread, const TaskImage& image,
-                                               std::uint32_t tid, std::uint64_t ticks) {
+void SampleIntake::begin_thread(TaskThread& thread, const TaskImage& image, std::uint32_t tid,
+                                std::uint64_t ticks) {
   thread.record.id = thread.id;
   thread.record.process = image.process;
   thread.record.tid = tid;
@@ -207,12 +213,11 @@ format::ThreadRecord& SampleIntake::add_thread(TaskThread& thread, const TaskIma
   thread.record.name = name != names_.end() ? name->second : image.name;
   thread.record.birth_ticks = ticks;
   thread.record.cpu_accuracy = format::CpuAccuracy::kApproximate;
-  recording_.add(thread.record);
-  return thread.record;
 }
 
 void SampleIntake::end_thread(const TaskEvent& event) {
   const std::uint64_t ticks = ticks_of(event.time_ns);
+  exits_[event.tid] = ticks;
   TaskImage* image = tasks_.newest(event.pid);
   if (image == nullptr) {
     return;
@@ -227,7 +232,13 @@ void SampleIntake::end_thread(const TaskEvent& event) {
 
 void SampleIntake::complete_thread(TaskThread& thread, std::uint64_t exit_ticks) {
   thread.record.exit_ticks = std::max(exit_ticks, thread.record.birth_ticks);
-  recording_.add(thread.record);
+  changed_[thread.id] = thread.record;
+}
+
+void SampleIntake::write_threads() {
+  for (const auto& [id, record] : std::exchange(changed_, {})) {
+    recording_.add(record);
+  }
 }
 
 void SampleIntake::end_images(std::uint64_t until_ticks) {
@@ -301,8 +312,10 @@ void SampleIntake::write_events() {
 void SampleIntake::look_around(std::uint64_t now_ticks) {
   write_events();
   settle_ends(now_ticks, false);
-  tasks_.forget_threads(until_ticks_ -
-                        std::min(until_ticks_, ticks_of_ns(2 * kSecondNs, ns_per_tick_q60_)));
+  const std::uint64_t kept = std::min(until_ticks_, ticks_of_ns(2 * kSecondNs, ns_per_tick_q60_));
+  const std::uint64_t before = until_ticks_ - kept;
+  tasks_.forget_threads(before);
+  std::erase_if(exits_, [&](const auto& exit) { return exit.second < before; });
 }
 
 void SampleIntake::finish(std::uint64_t now_ticks) {
@@ -310,11 +323,7 @@ void SampleIntake::finish(std::uint64_t now_ticks) {
   for (const TakenSample& sample : std::exchange(waiting_, {})) {
     place_sample(sample, true);
   }
-  tasks_.for_each_thread([&](TaskThread& thread) {
-    if (!thread.has_lane && thread.exit_ticks == kOpenEnd) {
-      recording_.add(thread.record);
-    }
-  });
+  write_threads();
   end_images(kOpenEnd);
   settle_ends(now_ticks, true);
   write_events();

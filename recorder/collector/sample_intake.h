@@ -53,10 +53,11 @@ class SampleIntake {
   bool place_sample(const TakenSample& sample, bool last);
   TaskImage* image_of(const TakenSample& sample, std::uint64_t ticks);
   void add_process(TaskImage& image);
-  format::ThreadRecord& add_thread(TaskThread& thread, const TaskImage& image, std::uint32_t tid,
-                                   std::uint64_t ticks);
+  void begin_thread(TaskThread& thread, const TaskImage& image, std::uint32_t tid,
+                    std::uint64_t ticks);
   void end_thread(const TaskEvent& event);
   void complete_thread(TaskThread& thread, std::uint64_t exit_ticks);
+  void write_threads();
   void end_images(std::uint64_t until_ticks);
   void end_process(const TaskImage& image);
   void explain(const TaskImage& image);
@@ -74,9 +75,11 @@ class SampleIntake {
   std::unordered_map<std::uint32_t, std::uint32_t> modules_;  // by SampledFrame::image
   std::vector<std::uint32_t> nodes_ = {format::kRootNode};    // by node of the reader
   std::vector<TakenSample> waiting_;
-  std::unordered_map<std::uint32_t, std::string> names_;  // of threads, by tid
-  std::unordered_map<std::uint32_t, OwnProcess> own_;     // processes that we tell of, by id
-  std::vector<std::uint32_t> ended_;                      // of those, with an end to be explained
+  std::unordered_map<std::uint32_t, std::string> names_;             // of threads, by tid
+  std::unordered_map<std::uint32_t, format::ThreadRecord> changed_;  // of threads, by id
+  std::unordered_map<std::uint32_t, std::uint64_t> exits_;  // of threads not long ago, by tid
+  std::unordered_map<std::uint32_t, OwnProcess> own_;       // processes that we tell of, by id
+  std::vector<std::uint32_t> ended_;                        // of those, with an end to be explained
   std::unordered_map<std::uint32_t, std::vector<format::EventRecord>> events_;  // by thread
   std::vector<std::pair<std::string, std::string>> coverage_;
   std::uint64_t samples_ = 0;

@@ -79,15 +79,6 @@ class SampleTasks {
   std::vector<TaskImage> take_ended(std::uint64_t until_ticks);
   // Threads that ended by then are not asked for any more.
   void forget_threads(std::uint64_t before_ticks);
-  template <typename Visit>
-  void for_each_thread(const Visit& visit) {
-    for (auto& [key, threads] : threads_) {
-      for (TaskThread& thread : threads) {
-        visit(thread);
-      }
-    }
-  }
-
   std::uint32_t thread_count() const { return next_thread_ - 1; }
   std::uint32_t process_count() const { return next_process_ - 1; }
 

@@ -18,6 +18,7 @@ using unwind::Step;
 constexpr std::size_t kCachedRules = 1U << 15U;  // a power of two
 constexpr std::size_t kMaxKnownStacks = 4096;
 constexpr std::size_t kMaxBeyondRemote = 65536;
+constexpr std::uint64_t kEntryBytes = 128;
 
 std::uint64_t rule_key(const SampledFrame& frame) {
   return (std::uint64_t{frame.image} + 1) << 48U ^ frame.offset;
@@ -107,6 +108,10 @@ Rule SampleUnwinder::rule_at(const Registers& at, const AddressSpace& space) {
     const SampleImage& image = images_.image(frame.image);
     cached.rule = image.tables().empty() ? unwind::kUnknownRule
                                          : unwind::find_rule(image.tables(), frame.offset);
+    // The loader's own first instructions have no rules.
+    if (cached.rule.kind == RuleKind::kUnknown && frame.offset - image.entry() < kEntryBytes) {
+      cached.rule.kind = RuleKind::kOutermost;
+    }
   }
   return cached.rule;
 }

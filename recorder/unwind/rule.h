@@ -121,8 +121,12 @@ inline Step step(const Rule& rule, Registers& registers, Read&& read) {
   }
   if (rule.saved_rbp != SavedRbp::kSame) {
     const std::uint64_t base = rule.saved_rbp == SavedRbp::kAtRbp ? registers.rbp : caller.sp;
-    if (!read(plus(base, rule.rbp_slot * 8), caller.rbp)) {
-      return Step::kStuck;
+    const std::uint64_t slot = plus(base, rule.rbp_slot * 8);
+    if (!read(slot, caller.rbp)) {
+      if (slot >= registers.sp) {
+        return Step::kStuck;
+      }
+      caller.rbp = registers.rbp;  // popped already; compilers don't say so in epilogues
     }
   }
   if (caller.pc == 0) {
