@@ -73,7 +73,8 @@ int diff(const DiffOptions& options) {
   TextStyle style = style_for_stdout(options.color);
   style.full_names = options.full_names;
   const DiffView view = view_of(options, style);
-  sort_functions(difference.functions, options.key);
+  const bool by_samples = difference.sampled && options.key == DiffKey::kSelf;
+  sort_functions(difference.functions, by_samples ? DiffKey::kSamples : options.key);
   if (options.json) {
     write_diff_json(std::cout, difference, view, outcomes);
   } else {
@@ -89,8 +90,9 @@ void add_options(CLI::App& command, DiffOptions& options) {
       ->type_name("");
   command.add_option("NEW", options.now, "The recording that is judged")->required()->type_name("");
   command
-      .add_option("-s,--sort", options.key,
-                  "Order by the size of the change: self, total, cpu, calls, mean, p99, psi")
+      .add_option(
+          "-s,--sort", options.key,
+          "Order by the size of the change: self, total, cpu, calls, mean, p99, psi, samples")
       ->type_name("KEY")
       ->transform(one_of<DiffKey>({{"self", DiffKey::kSelf},
                                    {"total", DiffKey::kTotal},
@@ -98,7 +100,8 @@ void add_options(CLI::App& command, DiffOptions& options) {
                                    {"calls", DiffKey::kCalls},
                                    {"mean", DiffKey::kMean},
                                    {"p99", DiffKey::kP99},
-                                   {"psi", DiffKey::kDrift}}))
+                                   {"psi", DiffKey::kDrift},
+                                   {"samples", DiffKey::kSamples}}))
       ->default_str("self");
   command
       .add_option("--top", options.top, "Show N rows of each table, 0 for all (30 on a terminal)")

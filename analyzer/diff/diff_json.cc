@@ -7,6 +7,7 @@
 
 #include "analyzer/diff/diff_report.h"
 #include "analyzer/diff/drift.h"
+#include "analyzer/diff/operation_report.h"
 #include "analyzer/report/flaws_json.h"
 #include "analyzer/report/json_writer.h"
 #include "analyzer/report/name_match.h"
@@ -68,6 +69,19 @@ void write_place(JsonWriter& json, const FunctionDiff& function) {
   json.end_object();
 }
 
+void write_samples(JsonWriter& json, const Change& self, const Change& total) {
+  json.key("samples").begin_object();
+  for (const auto& [key, change] : {std::pair("self", self), std::pair("total", total)}) {
+    json.key(key).begin_object();
+    json.key("base").number(change.base);
+    json.key("new").number(change.now);
+    json.key("change").number(change.delta());
+    json.key("sigmas").number(sigmas(change));
+    json.end_object();
+  }
+  json.end_object();
+}
+
 void write_function(JsonWriter& json, const FunctionDiff& function) {
   json.new_line();
   json.begin_object();
@@ -86,6 +100,9 @@ void write_function(JsonWriter& json, const FunctionDiff& function) {
   write_split_change(json, "self", function.calls, function.cpu_self_ns);
   write_split_change(json, "total", function.calls, function.cpu_total_ns);
   json.end_object();
+  write_samples(json, function.self_samples, function.total_samples);
+  write_change(json, "bytes", function.bytes);
+  write_change(json, "errors", function.errors);
   json.key("drift").begin_object();
   json.key("psi").number(function.drift.value_or(std::nan("")));
   json.key("level").text(drift_level(function.drift));
@@ -144,6 +161,7 @@ void write_paths(JsonWriter& json, const ProfileDiff& diff, const DiffView& view
     json.key("cpu_ns").begin_object();
     write_change(json, "total", path.cpu_total_ns);
     json.end_object();
+    write_change(json, "samples", path.samples);
     json.end_object();
   }
   json.end_array();
@@ -193,12 +211,20 @@ void write_diff_json(std::ostream& out, const ProfileDiff& diff, const DiffView&
   write_change(json, "functions", diff.totals.functions);
   write_change(json, "processes", diff.totals.processes);
   write_change(json, "threads", diff.totals.threads);
+  write_change(json, "samples", diff.totals.samples);
+  write_change(json, "wait_ns", diff.operations.wait_ns);
+  write_change(json, "lock_wait_ns", diff.operations.lock_wait_ns);
+  write_change(json, "io_ns", diff.operations.io_ns);
+  write_change(json, "bytes", diff.operations.bytes);
+  write_change(json, "errors", diff.operations.errors);
+  write_change(json, "exceptions", diff.operations.thrown);
   json.end_object();
   json.key("equal").boolean(diff.empty());
   write_functions(json, "functions", diff, view, Presence::kCommon);
   write_functions(json, "added", diff, view, Presence::kAdded);
   write_functions(json, "vanished", diff, view, Presence::kVanished);
   if (view.tree) write_paths(json, diff, view);
+  write_operation_diff_json(json, diff.operations, view);
   write_checks(json, outcomes);
   json.end_object();
 }

@@ -7,6 +7,7 @@
 
 #include "analyzer/diff/diff_report.h"
 #include "analyzer/diff/drift.h"
+#include "analyzer/diff/operation_report.h"
 #include "analyzer/report/loss_text.h"
 #include "analyzer/report/quantity.h"
 #include "analyzer/report/report.h"
@@ -78,9 +79,18 @@ void write_sides(std::ostream& out, const TextStyle& style, const ProfileDiff& d
              {}});
   text_row("ended", ending(base), ending(now));
   time_row("duration", diff.totals.duration_ns);
-  time_row("in calls", diff.totals.wall_ns);
+  if (!diff.sampled) time_row("in calls", diff.totals.wall_ns);
   time_row("CPU", diff.totals.cpu_ns);
-  count_row("calls", diff.totals.calls);
+  if (diff.totals.samples.base + diff.totals.samples.now > 0) {
+    count_row("samples", diff.totals.samples);
+  }
+  if (diff.operations.wait_ns.base + diff.operations.wait_ns.now > 0) {
+    time_row("waited", diff.operations.wait_ns);
+  }
+  if (diff.operations.thrown.base + diff.operations.thrown.now > 0) {
+    count_row("exceptions", diff.operations.thrown);
+  }
+  count_row(diff.sampled ? "operations" : "calls", diff.totals.calls);
   count_row("functions", diff.totals.functions);
   count_row("processes", diff.totals.processes);
   count_row("threads", diff.totals.threads);
@@ -120,6 +130,8 @@ std::string_view key_title(DiffKey key) {
       return "mean duration";
     case DiffKey::kP99:
       return "99th percentile";
+    case DiffKey::kSamples:
+      return "samples";
     case DiffKey::kDrift:
       return "drift";
   }
@@ -245,15 +257,20 @@ void write_paths(std::ostream& out, const TextStyle& style, const ProfileDiff& d
     std::string lead = std::string(2 * std::min(levels, kDeepestIndent), ' ');
     if (levels > kDeepestIndent) lead += fmt::format("[{}] ", path.depth);
     const char* mark = path.in_base == path.in_new ? "" : path.in_new ? "new" : "vanished";
-    table.add({duration_change(path.wall_total_ns.delta()),
-               duration_change(path.wall_self_ns.delta()),
+    const Change& total = diff.sampled ? path.cpu_total_ns : path.wall_total_ns;
+    table.add({duration_change(total.delta()),
+               {diff.sampled ? "" : format_duration_change(path.wall_self_ns.delta()),
+                direction(path.wall_self_ns.delta())},
                {format_count_change(path.calls.delta()), direction(path.calls.delta())},
-               {format_duration(path.wall_total_ns.base), Tint::kDim},
-               {format_duration(path.wall_total_ns.now), Tint::kDim},
+               {format_duration(total.base), Tint::kDim},
+               {format_duration(total.now), Tint::kDim},
                {shown_name(style, *path.function), Tint::kNone, lead, mark, true}});
     push_children(path);
   }
-  write_heading(out, style, "Call paths by change of total wall time");
+  if (diff.sampled) table.drop_empty_columns();
+  write_heading(out, style,
+                diff.sampled ? "Call paths by change of CPU time"
+                             : "Call paths by change of total wall time");
   if (table.empty()) {
     out << "no call path changed enough to be shown\n";
   } else {
@@ -276,7 +293,7 @@ void write_diff(std::ostream& out, const TextStyle& style, const ProfileDiff& di
   std::vector<const FunctionDiff*> vanished;
   std::size_t hidden = 0;
   for (const FunctionDiff& function : diff.functions) {
-    if (!function.is_common()) {
+    if (!function.is_common() && !diff.sampled) {
       (function.base == nullptr ? added : vanished).push_back(&function);
     } else if (is_shown(diff, view, function)) {
       common.push_back(&function);
@@ -286,16 +303,22 @@ void write_diff(std::ostream& out, const TextStyle& style, const ProfileDiff& di
   }
   if (view.tree) {
     write_paths(out, style, diff, view);
+  } else if (diff.sampled) {
+    write_sampled_diff(out, style, diff, view, common);
   } else if (!common.empty()) {
     write_common(out, style, diff, view, common);
   }
   if (hidden > 0 && !view.tree) {
-    const std::string text = fmt::format("{} functions changed by less than {} (--threshold)",
-                                         format_count(hidden), format_percent(view.threshold));
+    const std::string text =
+        fmt::format("{} functions changed by less than {}{} (--threshold)", format_count(hidden),
+                    format_percent(view.threshold), diff.sampled ? " or by chance" : "");
     out << (common.empty() ? "\n" : "") << tinted(style, Tint::kDim, text) << '\n';
   }
-  write_one_sided(out, style, view, added, true);
-  write_one_sided(out, style, view, vanished, false);
+  if (!diff.sampled) {  // which functions samples hit is chance
+    write_one_sided(out, style, view, added, true);
+    write_one_sided(out, style, view, vanished, false);
+  }
+  if (!view.tree) write_operation_diff(out, style, diff.operations, view);
 }
 
 void write_outcomes(std::ostream& out, const TextStyle& style,
@@ -319,7 +342,7 @@ void write_outcomes(std::ostream& out, const TextStyle& style,
       std::string values;
       if (outcome.rule->metric == RuleMetric::kPsi) {
         values = fmt::format("{:.3f}", change.now);
-      } else if (outcome.rule->metric == RuleMetric::kCalls) {
+      } else if (counts_things(outcome.rule->metric)) {
         values = fmt::format("{} -> {}", format_count(whole(change.base)),
                              format_count(whole(change.now)));
       } else {

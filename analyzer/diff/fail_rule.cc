@@ -14,7 +14,7 @@
 namespace spyglass {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, RuleMetric>, 8> kMetrics = {
+constexpr std::array<std::pair<std::string_view, RuleMetric>, 16> kMetrics = {
     {{"self_wall", RuleMetric::kSelfWall},
      {"total_wall", RuleMetric::kTotalWall},
      {"self_cpu", RuleMetric::kSelfCpu},
@@ -22,7 +22,15 @@ constexpr std::array<std::pair<std::string_view, RuleMetric>, 8> kMetrics = {
      {"calls", RuleMetric::kCalls},
      {"mean", RuleMetric::kMean},
      {"p99", RuleMetric::kP99},
-     {"psi", RuleMetric::kPsi}}};
+     {"psi", RuleMetric::kPsi},
+     {"self_samples", RuleMetric::kSelfSamples},
+     {"total_samples", RuleMetric::kTotalSamples},
+     {"wait", RuleMetric::kWait},
+     {"lock_wait", RuleMetric::kLockWait},
+     {"io", RuleMetric::kIo},
+     {"bytes", RuleMetric::kBytes},
+     {"errors", RuleMetric::kErrors},
+     {"exceptions", RuleMetric::kExceptions}}};
 constexpr std::string_view kBlank = " \t";
 
 std::string_view trimmed(std::string_view text) {
@@ -31,8 +39,12 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(first, text.find_last_not_of(kBlank) - first + 1);
 }
 
-bool is_time(RuleMetric metric) {
-  return metric != RuleMetric::kCalls && metric != RuleMetric::kPsi;
+bool is_time(RuleMetric metric) { return !counts_things(metric) && metric != RuleMetric::kPsi; }
+
+// Known of the whole recording only.
+bool has_no_function(RuleMetric metric) {
+  return metric == RuleMetric::kWait || metric == RuleMetric::kLockWait ||
+         metric == RuleMetric::kIo || metric == RuleMetric::kExceptions;
 }
 
 bool needs_function(RuleMetric metric) {
@@ -103,9 +115,9 @@ Result<RuleLimit> parse_limit(std::string_view text, RuleMetric metric, std::str
   }
   const auto value = is_time(metric) ? parse_duration_ns(amount) : parse_number(amount);
   if (!value) {
-    const char* expected = is_time(metric)                ? "a time (5ms) or a percentage (5%)"
-                           : metric == RuleMetric::kCalls ? "a number (1000) or a percentage (5%)"
-                                                          : "a number (0.2)";
+    const char* expected = is_time(metric)         ? "a time (5ms) or a percentage (5%)"
+                           : counts_things(metric) ? "a number (1000) or a percentage (5%)"
+                                                   : "a number (0.2)";
     return wrong(text, fmt::format("'{}' should be {}", amount, expected));
   }
   result.amount = *value;
@@ -141,6 +153,21 @@ Change whole_change(const ProfileDiff& diff, RuleMetric metric) {
     case RuleMetric::kSelfCpu:
     case RuleMetric::kTotalCpu:
       return diff.totals.cpu_ns;
+    case RuleMetric::kSelfSamples:
+    case RuleMetric::kTotalSamples:
+      return diff.totals.samples;
+    case RuleMetric::kWait:
+      return diff.operations.wait_ns;
+    case RuleMetric::kLockWait:
+      return diff.operations.lock_wait_ns;
+    case RuleMetric::kIo:
+      return diff.operations.io_ns;
+    case RuleMetric::kBytes:
+      return diff.operations.bytes;
+    case RuleMetric::kErrors:
+      return diff.operations.errors;
+    case RuleMetric::kExceptions:
+      return diff.operations.thrown;
     default:
       return diff.totals.wall_ns;
   }
@@ -167,11 +194,46 @@ std::optional<Change> function_change(const FunctionDiff& diff, RuleMetric metri
     case RuleMetric::kPsi:
       if (!diff.drift) return std::nullopt;
       return Change{0, *diff.drift};
+    case RuleMetric::kSelfSamples:
+      return diff.self_samples;
+    case RuleMetric::kTotalSamples:
+      return diff.total_samples;
+    case RuleMetric::kBytes:
+      return diff.bytes;
+    case RuleMetric::kErrors:
+      return diff.errors;
+    default:
+      return std::nullopt;
   }
   return std::nullopt;
 }
 
+// The samples that a metric comes from; nothing if it is exact.
+const Change* samples_behind(const ProfileDiff& diff, const FunctionDiff* function,
+                             RuleMetric metric) {
+  const bool cpu = metric == RuleMetric::kSelfCpu || metric == RuleMetric::kTotalCpu;
+  const bool samples = metric == RuleMetric::kSelfSamples || metric == RuleMetric::kTotalSamples;
+  if (!samples && !(cpu && diff.sampled)) return nullptr;
+  if (function == nullptr) return &diff.totals.samples;
+  const bool self = metric == RuleMetric::kSelfCpu || metric == RuleMetric::kSelfSamples;
+  return self ? &function->self_samples : &function->total_samples;
+}
+
 }  // namespace
+
+bool counts_things(RuleMetric metric) {
+  switch (metric) {
+    case RuleMetric::kCalls:
+    case RuleMetric::kSelfSamples:
+    case RuleMetric::kTotalSamples:
+    case RuleMetric::kBytes:
+    case RuleMetric::kErrors:
+    case RuleMetric::kExceptions:
+      return true;
+    default:
+      return false;
+  }
+}
 
 std::string_view rule_metric_name(RuleMetric metric) {
   for (const auto& [name, known] : kMetrics) {
@@ -197,6 +259,9 @@ Result<FailRule> parse_fail_rule(std::string_view text) {
   if (needs_function(*metric) && !rule.function_glob) {
     return wrong(text, fmt::format("{} needs a function, such as func(*).{}", name, name));
   }
+  if (has_no_function(*metric) && rule.function_glob) {
+    return wrong(text, fmt::format("{} is of the whole recording, not of a function", name));
+  }
   rest = sign == std::string_view::npos ? std::string_view() : rest.substr(sign);
   do {
     constexpr std::string_view kAnd = " and ";
@@ -213,7 +278,10 @@ Result<FailRule> parse_fail_rule(std::string_view text) {
 Result<RuleOutcome> apply_rule(const FailRule& rule, const ProfileDiff& diff) {
   RuleOutcome outcome;
   outcome.rule = &rule;
-  const auto check = [&](const Function* function, const Change& change) {
+  const auto check = [&](const FunctionDiff* subject, const Change& change) {
+    const Change* samples = samples_behind(diff, subject, rule.metric);
+    if (samples != nullptr && std::fabs(sigmas(*samples)) < kSignificantSigmas) return;
+    const Function* function = subject == nullptr ? nullptr : &subject->function();
     for (const RuleLimit& limit : rule.limits) {
       if (!passes(limit, change)) return;
     }
@@ -228,7 +296,7 @@ Result<RuleOutcome> apply_rule(const FailRule& rule, const ProfileDiff& diff) {
     if (!matches_name(*rule.function_glob, function.function())) continue;
     any = true;
     const auto change = function_change(function, rule.metric);
-    if (change) check(&function.function(), *change);
+    if (change) check(&function, *change);
   }
   if (!any) {
     return Error{ErrorKind::kUsage,

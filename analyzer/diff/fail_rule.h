@@ -3,9 +3,14 @@
 //
 //   EXPRESSION = [ "func(" GLOB ")." ] METRIC LIMIT { "and" LIMIT }
 //   METRIC     = "self_wall" | "total_wall" | "self_cpu" | "total_cpu" | "calls" | "mean" | "p99" |
-//   "psi" LIMIT      = ( ">" | ">=" | "<" | "<=" ) AMOUNT AMOUNT     = NUMBER "%"      of the base
+//                "psi" | "self_samples" | "total_samples" | "wait" | "lock_wait" | "io" | "bytes" |
+//                "errors" | "exceptions"
+//   LIMIT      = ( ">" | ">=" | "<" | "<=" ) AMOUNT AMOUNT     = NUMBER "%"      of the base
 //              | NUMBER UNIT     for times: ns, us, ms, s, m, h
 //              | NUMBER          for calls and psi
+//
+// wait, lock_wait and io are times in operations. What comes from samples (also CPU times where
+// calls were not timed) fails only if the change is more than chance, 3 standard deviations.
 //
 // Limits apply to the change, new minus base; psi has no base, so to itself. Without func(), a
 // metric is that of the whole recording, which mean, p99 and psi do not have. A function that is
@@ -24,7 +29,24 @@
 
 namespace spyglass {
 
-enum class RuleMetric { kSelfWall, kTotalWall, kSelfCpu, kTotalCpu, kCalls, kMean, kP99, kPsi };
+enum class RuleMetric {
+  kSelfWall,
+  kTotalWall,
+  kSelfCpu,
+  kTotalCpu,
+  kCalls,
+  kMean,
+  kP99,
+  kPsi,
+  kSelfSamples,
+  kTotalSamples,
+  kWait,
+  kLockWait,
+  kIo,
+  kBytes,
+  kErrors,
+  kExceptions,
+};
 
 struct RuleLimit {
   enum class Comparison { kAbove, kAtLeast, kBelow, kAtMost };
@@ -58,5 +80,7 @@ Result<FailRule> parse_fail_rule(std::string_view text);
 Result<RuleOutcome> apply_rule(const FailRule& rule, const ProfileDiff& diff);
 
 std::string_view rule_metric_name(RuleMetric metric);
+// Whether it is a number of things rather than a time or an index.
+bool counts_things(RuleMetric metric);
 
 }  // namespace spyglass

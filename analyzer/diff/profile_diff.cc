@@ -35,6 +35,10 @@ struct SideMetrics {
     metrics.wall_self_ns += more.wall_self_ns;
     metrics.cpu_total_ns += more.cpu_total_ns;
     metrics.cpu_self_ns += more.cpu_self_ns;
+    metrics.samples.self += more.samples.self;
+    metrics.samples.total += more.samples.total;
+    metrics.bytes.total += more.bytes.total;
+    metrics.errors.total += more.errors.total;
     metrics.histogram.add(more.histogram);
     inclusive_ns += spyglass::mean_ns(other) * static_cast<double>(more.calls);
   }
@@ -49,6 +53,10 @@ std::vector<SideMetrics> side_metrics(const Profile& profile,
   for (std::size_t i = 0; i < identities.size(); ++i)
     sides[identities[i]].add(profile.functions[i]);
   return sides;
+}
+
+Change counts(std::uint64_t base, std::uint64_t now) {
+  return {static_cast<double>(base), static_cast<double>(now)};
 }
 
 std::vector<FunctionDiff> function_diffs(const Profile& base, const Profile& now,
@@ -69,6 +77,10 @@ std::vector<FunctionDiff> function_diffs(const Profile& base, const Profile& now
     diff.cpu_total_ns = {a.metrics.cpu_total_ns, b.metrics.cpu_total_ns};
     diff.mean_ns = {a.mean_ns(), b.mean_ns()};
     diff.p99_ns = {quantile_ns(a.metrics, 0.99), quantile_ns(b.metrics, 0.99)};
+    diff.self_samples = counts(a.metrics.samples.self, b.metrics.samples.self);
+    diff.total_samples = counts(a.metrics.samples.total, b.metrics.samples.total);
+    diff.bytes = counts(a.metrics.bytes.total, b.metrics.bytes.total);
+    diff.errors = counts(a.metrics.errors.total, b.metrics.errors.total);
     if (diff.is_common()) {
       diff.drift = population_stability_index(a.metrics.histogram, b.metrics.histogram);
     }
@@ -94,6 +106,7 @@ class PathMerger {
       side(path.wall_self_ns, is_new) += node.wall_self_ns;
       side(path.wall_total_ns, is_new) += node.wall_total_ns;
       side(path.cpu_total_ns, is_new) += node.cpu_total_ns;
+      side(path.samples, is_new) += static_cast<double>(node.samples.total);
     }
   }
 
@@ -161,6 +174,7 @@ TotalDiff total_diff(const Profile& base, const Profile& now) {
   totals.calls = {a.calls, b.calls};
   totals.functions = sizes(base.functions.size(), now.functions.size());
   totals.processes = sizes(base.processes.size(), now.processes.size());
+  totals.samples = counts(base.samples, now.samples);
   totals.threads = sizes(base.threads.size(), now.threads.size());
   return totals;
 }
@@ -179,6 +193,8 @@ double sort_value(const FunctionDiff& diff, DiffKey key) {
       return std::fabs(diff.mean_ns.delta());
     case DiffKey::kP99:
       return std::fabs(diff.p99_ns.delta());
+    case DiffKey::kSamples:
+      return std::fabs(diff.self_samples.delta());
     case DiffKey::kDrift:
       return diff.drift.value_or(-1);
   }
@@ -203,8 +219,8 @@ Split split_change(const Change& calls, const Change& time) {
 }
 
 bool FunctionDiff::changed() const {
-  for (const Change* change :
-       {&calls, &wall_self_ns, &wall_total_ns, &cpu_self_ns, &cpu_total_ns, &mean_ns, &p99_ns}) {
+  for (const Change* change : {&calls, &wall_self_ns, &wall_total_ns, &cpu_self_ns, &cpu_total_ns,
+                               &mean_ns, &p99_ns, &self_samples, &total_samples, &bytes, &errors}) {
     if (change->delta() != 0) return true;
   }
   return !is_common() || drift.value_or(0) != 0;
@@ -212,14 +228,15 @@ bool FunctionDiff::changed() const {
 
 bool PathDiff::changed() const {
   return calls.delta() != 0 || wall_self_ns.delta() != 0 || wall_total_ns.delta() != 0 ||
-         cpu_total_ns.delta() != 0 || in_base != in_new;
+         cpu_total_ns.delta() != 0 || samples.delta() != 0 || in_base != in_new;
 }
 
 bool ProfileDiff::empty() const {
   return std::none_of(functions.begin(), functions.end(),
                       [](const FunctionDiff& diff) { return diff.changed(); }) &&
          std::none_of(paths.begin() + 1, paths.end(),
-                      [](const PathDiff& path) { return path.changed(); });
+                      [](const PathDiff& path) { return path.changed(); }) &&
+         operations.empty();
 }
 
 void sort_functions(std::vector<FunctionDiff>& functions, DiffKey key) {
@@ -241,7 +258,10 @@ ProfileDiff diff_profiles(const Profile& base, const Profile& now) {
   diff.now = &now;
   diff.totals = total_diff(base, now);
   diff.functions = function_diffs(base, now, identities);
-  sort_functions(diff.functions, DiffKey::kSelf);
+  diff.operations = diff_operations(base, now);
+  diff.sampled = !base.timed_calls && !now.timed_calls && diff.totals.samples.base > 0 &&
+                 diff.totals.samples.now > 0;
+  sort_functions(diff.functions, diff.sampled ? DiffKey::kSamples : DiffKey::kSelf);
   PathMerger merger;
   merger.add(base, identities.of_base, false);
   merger.add(now, identities.of_new, true);

@@ -21,15 +21,11 @@
 #include <string>
 #include <vector>
 
+#include "analyzer/diff/change.h"
+#include "analyzer/diff/operation_diff.h"
 #include "analyzer/model/profile.h"
 
 namespace spyglass {
-
-struct Change {
-  double base = 0;
-  double now = 0;
-  double delta() const { return now - base; }
-};
 
 struct Split {
   double more_calls = 0;
@@ -49,6 +45,10 @@ struct FunctionDiff {
   Change cpu_total_ns;
   Change mean_ns;
   Change p99_ns;
+  Change self_samples;
+  Change total_samples;
+  Change bytes;                 // totals
+  Change errors;                // likewise
   std::optional<double> drift;  // drift.h
 
   // The side that is there, preferably the new one.
@@ -68,6 +68,7 @@ struct PathDiff {
   Change wall_self_ns;
   Change wall_total_ns;
   Change cpu_total_ns;
+  Change samples;                       // total
   std::vector<std::uint32_t> children;  // largest change of the total first
 
   bool changed() const;
@@ -82,9 +83,10 @@ struct TotalDiff {
   Change functions;
   Change processes;
   Change threads;
+  Change samples;
 };
 
-enum class DiffKey { kSelf, kTotal, kCpu, kCalls, kMean, kP99, kDrift };
+enum class DiffKey { kSelf, kTotal, kCpu, kCalls, kMean, kP99, kDrift, kSamples };
 
 // Refers to both profiles, which outlive it.
 struct ProfileDiff {
@@ -93,8 +95,10 @@ struct ProfileDiff {
   TotalDiff totals;
   std::vector<FunctionDiff> functions;  // all, largest change of self wall time first
   std::vector<PathDiff> paths;          // parents before children
+  OperationDiff operations;
+  bool sampled = false;  // neither side timed calls: samples are all there is of functions
 
-  bool empty() const;  // no function and no path changed
+  bool empty() const;  // no function, path or operation changed
 };
 
 ProfileDiff diff_profiles(const Profile& base, const Profile& now);
