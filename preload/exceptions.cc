@@ -104,3 +104,12 @@ void* hook___cxa_begin_catch(void* header) {
 }
 
 }  // extern "C"
+
+// Hidden versions, which the link editor passes over: a program that is linked with libspyglass.so
+// and with a static C++ runtime takes these functions from the latter.
+asm(".symver __cxa_throw, __cxa_throw@CXXABI_1.3, remove\n"
+    ".symver __cxa_rethrow, __cxa_rethrow@CXXABI_1.3, remove\n"
+    ".symver __cxa_begin_catch, __cxa_begin_catch@CXXABI_1.3, remove\n"
+    ".symver _ZSt17rethrow_exceptionNSt15__exception_ptr13exception_ptrE, "
+    "_ZSt17rethrow_exceptionNSt15__exception_ptr13exception_ptrE@CXXABI_1.3.3, remove\n"
+    ".symver _ZSt9terminatev, _ZSt9terminatev@GLIBCXX_3.4, remove\n");

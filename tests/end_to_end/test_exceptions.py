@@ -4,9 +4,10 @@
 
 import collections
 import os
+import subprocess
 import unittest
 
-from harness import EndToEndTest, PROGRAMS_DIR, program
+from harness import EndToEndTest, LIBRARY, PROGRAMS_DIR, program, run
 
 # What exception_storm throws in a round, with what the exceptions say.
 ROUND = {
@@ -87,6 +88,18 @@ class Exceptions(EndToEndTest):
     def test_a_static_runtime_is_left_alone(self):
         recorded = self.assert_transparent([program("static_exceptions"), "3"])
         self.assertEqual(counts(recorded), {})
+
+    def test_linked_with_the_library(self):
+        source = os.path.join(self.folder, "linked.cc")
+        with open(source, "w", encoding="ascii") as file:
+            file.write("int main() { try { throw 7; } catch (int value) { return value; } }")
+        for number, options in enumerate([[], ["-static-libstdc++", "-static-libgcc"]]):
+            linked = os.path.join(self.folder, f"linked{number}")
+            subprocess.run(["g++", "-O1", source, "-o", linked, *options, LIBRARY,
+                            f"-Wl,-rpath,{os.path.dirname(LIBRARY)}"], check=True)
+            self.assertEqual(run([linked]).status, 7)
+            recorded = self.assert_transparent([linked])
+            self.assertEqual(counts(recorded), {} if options else {("int", "__cxa_throw"): 1})
 
     def test_not_recorded_when_not_asked_for(self):
         recorded = self.assert_transparent([program("exception_storm"), "50", "2"],
