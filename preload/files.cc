@@ -17,8 +17,8 @@ using runtime::forget_descriptors;
 using runtime::set_descriptor;
 
 template <Operation kOperation, typename Call>
-[[gnu::always_inline]] inline int record_open(const StackPoint& caller, const char* path,
-                                              Call call) {
+[[gnu::always_inline]] inline int record_open(const StackPoint& caller, int folder,
+                                              const char* path, Call call) {
   return record_named_call<kOperation>(
       caller,
       [&] {
@@ -26,7 +26,8 @@ template <Operation kOperation, typename Call>
         set_descriptor(fd, 0);
         return fd;
       },
-      [&](int fd) { return runtime::opened_file(path, fd, caller.pc - 1); }, outcome_of_call<int>);
+      [&](int fd) { return runtime::opened_file(folder, path, fd, caller.pc - 1); },
+      outcome_of_call<int>);
 }
 
 template <Operation kOperation, typename Call>
@@ -87,26 +88,26 @@ extern "C" {
 int hook_open(const char* path, int flags, ...) {
   SPYGLASS_MODE_AFTER(flags, mode)
   real::make_ready();
-  return hooks::record_open<Operation::k_open>(caller_point(), path,
+  return hooks::record_open<Operation::k_open>(caller_point(), AT_FDCWD, path,
                                                [&] { return real::open(path, flags, mode); });
 }
 
 int hook___open_2(const char* path, int flags) {
   real::make_ready();
-  return hooks::record_open<Operation::k_open>(caller_point(), path,
+  return hooks::record_open<Operation::k_open>(caller_point(), AT_FDCWD, path,
                                                [&] { return real::__open_2(path, flags); });
 }
 
 int hook_open64(const char* path, int flags, ...) {
   SPYGLASS_MODE_AFTER(flags, mode)
   real::make_ready();
-  return hooks::record_open<Operation::k_open64>(caller_point(), path,
+  return hooks::record_open<Operation::k_open64>(caller_point(), AT_FDCWD, path,
                                                  [&] { return real::open64(path, flags, mode); });
 }
 
 int hook___open64_2(const char* path, int flags) {
   real::make_ready();
-  return hooks::record_open<Operation::k_open64>(caller_point(), path,
+  return hooks::record_open<Operation::k_open64>(caller_point(), AT_FDCWD, path,
                                                  [&] { return real::__open64_2(path, flags); });
 }
 
@@ -114,37 +115,37 @@ int hook_openat(int folder, const char* path, int flags, ...) {
   SPYGLASS_MODE_AFTER(flags, mode)
   real::make_ready();
   return hooks::record_open<Operation::k_openat>(
-      caller_point(), path, [&] { return real::openat(folder, path, flags, mode); });
+      caller_point(), folder, path, [&] { return real::openat(folder, path, flags, mode); });
 }
 
 int hook___openat_2(int folder, const char* path, int flags) {
   real::make_ready();
   return hooks::record_open<Operation::k_openat>(
-      caller_point(), path, [&] { return real::__openat_2(folder, path, flags); });
+      caller_point(), folder, path, [&] { return real::__openat_2(folder, path, flags); });
 }
 
 int hook_openat64(int folder, const char* path, int flags, ...) {
   SPYGLASS_MODE_AFTER(flags, mode)
   real::make_ready();
   return hooks::record_open<Operation::k_openat64>(
-      caller_point(), path, [&] { return real::openat64(folder, path, flags, mode); });
+      caller_point(), folder, path, [&] { return real::openat64(folder, path, flags, mode); });
 }
 
 int hook___openat64_2(int folder, const char* path, int flags) {
   real::make_ready();
   return hooks::record_open<Operation::k_openat64>(
-      caller_point(), path, [&] { return real::__openat64_2(folder, path, flags); });
+      caller_point(), folder, path, [&] { return real::__openat64_2(folder, path, flags); });
 }
 
 int hook_creat(const char* path, mode_t mode) {
   real::make_ready();
-  return hooks::record_open<Operation::k_creat>(caller_point(), path,
+  return hooks::record_open<Operation::k_creat>(caller_point(), AT_FDCWD, path,
                                                 [&] { return real::creat(path, mode); });
 }
 
 int hook_creat64(const char* path, mode_t mode) {
   real::make_ready();
-  return hooks::record_open<Operation::k_creat>(caller_point(), path,
+  return hooks::record_open<Operation::k_creat>(caller_point(), AT_FDCWD, path,
                                                 [&] { return real::creat64(path, mode); });
 }
 

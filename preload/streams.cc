@@ -4,6 +4,8 @@
 // those that the caller got. What the buffer can answer is passed on and costs next to nothing.
 //
 // Not seen: printf and its like, characters one at a time, wide streams, what exit() flushes.
+#include <fcntl.h>
+
 #include <cstring>
 
 #include "preload/hook.h"
@@ -95,7 +97,7 @@ template <typename Open>
   const int fd = stream != nullptr ? stream->_fileno : -1;
   runtime::set_descriptor(fd, 0);
   if (stream != nullptr || errno != EFAULT) {
-    runtime::set_object(open, runtime::opened_file(path, fd, caller.pc - 1));
+    runtime::set_object(open, runtime::opened_file(AT_FDCWD, path, fd, caller.pc - 1));
   }
   runtime::end_operation(open, {0, stream == nullptr});
   return stream;

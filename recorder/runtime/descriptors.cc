@@ -269,9 +269,11 @@ std::uint32_t known_descriptor(int fd) {
   return is_reference(known) ? known : 0;
 }
 
-std::uint32_t opened_file(const char* path, int fd, std::uint64_t pc) {
-  const bool tells_all = path[0] == '/' && !begins_with(path, "/dev/");
-  if (fd >= 0 && !tells_all) {
+std::uint32_t opened_file(int folder, const char* path, int fd, std::uint64_t pc) {
+  const bool tells_all = path[0] == '/' || folder == AT_FDCWD;
+  const bool is_alias = begins_with(path, "/dev/std") || begins_with(path, "/dev/fd/") ||
+                        begins_with(path, "/proc/self/fd/") || begins_with(path, "/dev/tty");
+  if (fd >= 0 && (!tells_all || is_alias)) {
     return descriptor_object(fd, pc);
   }
   const std::uint32_t object = find_file(path, pc);

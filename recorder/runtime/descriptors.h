@@ -23,9 +23,9 @@ std::uint32_t descriptor_object(int fd, std::uint64_t pc);
 // The same without a question: 0 if it was not used yet.
 std::uint32_t known_descriptor(int fd);
 
-// The file that open() of `path` gave as `fd`, or did not (negative). Reads the string: it must be
-// readable. By the path, where that says enough.
-std::uint32_t opened_file(const char* path, int fd, std::uint64_t pc);
+// The file that openat() of `path` gave as `fd`, or did not (negative). Reads the string: it must
+// be readable. By the path as the program has it, without a system call, where that is enough.
+std::uint32_t opened_file(int folder, const char* path, int fd, std::uint64_t pc);
 
 // Where `fd` is being connected to.
 std::uint32_t destination_object(int fd, const void* address, std::uint32_t bytes,

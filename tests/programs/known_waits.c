@@ -2,6 +2,7 @@
 // Waits whose true length the program knows: sleeps, a pipe, and a convoy of eight threads at one
 // lock, each of which holds it for a known time. Prints nothing; writes "name calls total_ns" lines
 // to argv[1], as its own clock saw them.
+#define _GNU_SOURCE
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -56,6 +57,7 @@ CALLED static void* convoy(void* argument) {
 
 // One thread has the gate for long; the other waits for it once.
 CALLED static void* keep_the_gate(void* unused) {
+  say("keeper", gettid(), 0);
   pthread_mutex_lock(&g_gate);
   sleep_ms(100);
   pthread_mutex_unlock(&g_gate);

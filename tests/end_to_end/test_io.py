@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Input and output of programs without hooks: every byte, and of what."""
+
+import os
+import unittest
+
+from harness import EndToEndTest, program
+
+
+class Bytes(EndToEndTest):
+    def record_descriptors(self):
+        folder = self.new_path(".folder")
+        os.mkdir(folder)
+        recorded = self.record([program("descriptors"), folder])
+        self.assertEqual((recorded.status, recorded.stdout), (0, b"moved\n"))
+        return recorded, folder
+
+    def test_each_descriptor_is_what_it_was_at_the_time(self):
+        recorded, folder = self.record_descriptors()
+        moved = {}
+        for row in recorded.analysis()["waits"]:
+            if row["object"] is not None and row["bytes"]:
+                key = (row["operation"], row["object"]["kind"],
+                       os.path.basename(row["object"]["name"]).split(" from")[0].split(":")[0])
+                moved[key] = moved.get(key, 0) + row["bytes"]
+        expected = {
+            ("write", "file", "absolute"): 70000,
+            ("write", "file", "relative"): 30000,
+            ("write", "file", "after"): 500,
+            ("write", "pipe", "pipe"): 640,
+            ("read", "pipe", "pipe"): 640,
+            ("send", "socket", "tcp 127.0.0.1"): 200,
+            ("recv", "socket", "tcp 127.0.0.1"): 200,
+            ("write", "descriptor", "eventfd"): 8,
+            ("read", "descriptor", "eventfd"): 8,
+            ("writev", "file", "vector"): 30,
+            ("pread", "file", "vector"): 7,
+            ("fread", "file", "stream"): 100000,
+        }
+        self.assertEqual({key: moved.get(key) for key in expected}, expected)
+        written = moved[("fwrite", "file", "stream")] + moved[("fclose", "file", "stream")]
+        self.assertEqual(written, 100000)
+        self.assertEqual(len(os.listdir(folder)), 5)
+
+    def test_sums_by_object(self):
+        recorded, _ = self.record_descriptors()
+        rows = {row["object"]["name"]: row for row in recorded.analysis()["io"] if row["object"]}
+        self.assertEqual(rows["pipe"]["bytes"], 1280)
+        self.assertEqual(rows["relative"]["bytes"], 30000)
+        self.assertEqual(rows["relative"]["errors"], 0)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Locks of programs without hooks: who waits for whom, and in which order they are taken."""
+
+import unittest
+
+from harness import EndToEndTest, program
+
+
+class LockOrder(EndToEndTest):
+    def test_inversions(self):
+        recorded = self.record([program("wait_kinds")])
+        pairs = {(step["held"]["name"], step["taken"]["name"])
+                 for cycle in recorded.analysis()["lock_cycles"] for step in cycle}
+        # The holder takes g_mutex, g_rwlock, g_spin, g_mtx; main them in the other direction.
+        self.assertIn(("g_mutex", "g_rwlock"), pairs)
+        self.assertIn(("g_rwlock", "g_mutex"), pairs)
+
+    def test_waits_of_each_kind_of_lock(self):
+        recorded = self.record([program("wait_kinds")])
+        locks = {row["object"]["name"]: row for row in recorded.analysis()["locks"]}
+        for name in ("g_mutex", "g_rwlock", "g_spin", "g_mtx"):
+            self.assertGreater(locks[name]["wall_ns"]["max"], 1e6, name)
+            self.assertIn("holder", {one["function"] for one in locks[name]["holders"]}, name)
+
+
+if __name__ == "__main__":
+    unittest.main()
