@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 #include <elf.h>
 #include <link.h>
+#include <sys/auxv.h>
 
 #include <cstddef>
 #include <cstring>
@@ -31,6 +32,22 @@ struct LoadedObject {
   const char* name = nullptr;
 };
 
+// glibc finds a program with gaps between its segments, which the kernel leaves unmapped, segment
+// by segment. `out` gets its whole range.
+void widen_to_program(LoadedObject& out) {
+  constexpr std::uint64_t kPageBytes = 4096;
+  const auto* segment = reinterpret_cast<const Elf64_Phdr*>(getauxval(AT_PHDR));
+  const auto* end = segment + (segment != nullptr ? getauxval(AT_PHNUM) : 0);
+  for (; segment != end; ++segment) {
+    if (segment->p_type == PT_LOAD) {
+      const std::uint64_t start = (segment->p_vaddr + out.bias) & ~(kPageBytes - 1);
+      const std::uint64_t last = segment->p_vaddr + out.bias + segment->p_memsz;
+      out.start = start < out.start ? start : out.start;
+      out.end = last > out.end ? last : out.end;
+    }
+  }
+}
+
 bool find_loaded(std::uint64_t address, LoadedObject& out) {
   dl_find_object found = {};
   if (_dl_find_object(reinterpret_cast<void*>(address), &found) != 0) {
@@ -40,6 +57,10 @@ bool find_loaded(std::uint64_t address, LoadedObject& out) {
   out.end = reinterpret_cast<std::uint64_t>(found.dlfo_map_end);
   out.bias = found.dlfo_link_map->l_addr;
   out.name = found.dlfo_link_map->l_name;
+  const auto tables = reinterpret_cast<std::uint64_t>(found.dlfo_eh_frame);
+  if (out.name[0] == '\0' && tables != 0 && (tables < out.start || tables >= out.end)) {
+    widen_to_program(out);
+  }
   return address >= out.start && address < out.end;
 }
 

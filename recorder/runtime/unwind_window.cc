@@ -73,7 +73,7 @@ bool find_home(HomeStack& home, std::uint64_t sp) {
 
 bool can_read(std::uint64_t address) {
   constexpr int kNoSuchHow = -1;  // the kernel reads the set, then refuses
-  return kernel(SYS_rt_sigprocmask, kNoSuchHow, address, nullptr, sizeof(std::uint64_t)) != -EFAULT;
+  return kernel(SYS_rt_sigprocmask, kNoSuchHow, address, nullptr, sizeof(std::uint64_t)) == -EINVAL;
 }
 
 void settle_home(HomeStack& home, std::uint64_t sp) {

@@ -183,6 +183,16 @@ class UnwindTest(unittest.TestCase):
         self.assertLessEqual(total["shorter"], total["stacks"] // 1000, said)
         self.assertEqual(total["gcc_different"], 0, said)
 
+    def test_program_with_gaps_between_its_segments(self):
+        output = self.path("counts")
+        harness.run([harness.program("gapped_segments")],
+                    environment=self.environment(output, 1, 0))
+        programs, texts = self.read(output)
+        total = self.report(programs)
+        self.assertGreaterEqual(total["stacks"], 2000)
+        self.assertEqual(total["truncated"], 0)
+        self.assertEqual(total["same"], total["stacks"], "\n".join(texts)[:5000])
+
     def test_stacks_where_a_timer_interrupts(self):
         output = self.path("counts")
         for name, (command, _) in self.workloads().items():
