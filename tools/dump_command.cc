@@ -119,8 +119,8 @@ void add_dump_command(CLI::App& app, int& exit_code) {
   command
       ->add_option(
           "--kind", options->kinds,
-          "Only these: process_start, thread_start, span, snapshot, open_call, thread_end, "
-          "process_end, loss, end")
+          "Only these: process_start, thread_start, span, sample, contention, exception, "
+          "fatal_signal, lock_order, snapshot, open_call, thread_end, process_end, loss, end")
       ->type_name("KIND")
       ->delimiter(',');
   command->add_option("--thread", options->threads, "Only threads of this name or tid")

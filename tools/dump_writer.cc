@@ -64,9 +64,10 @@ std::string signed_seconds(std::int64_t ns) {
 }  // namespace
 
 std::string_view event_kind_name(EventKind kind) {
-  constexpr std::array<std::string_view, 9> kNames = {"process_start", "thread_start", "span",
-                                                      "snapshot",      "open_call",    "thread_end",
-                                                      "process_end",   "loss",         "end"};
+  constexpr std::array<std::string_view, 14> kNames = {
+      "process_start", "thread_start", "span",       "sample",   "contention",
+      "exception",     "fatal_signal", "lock_order", "snapshot", "open_call",
+      "thread_end",    "process_end",  "loss",       "end"};
   return kNames.at(static_cast<std::size_t>(kind));
 }
 
@@ -120,10 +121,14 @@ std::int64_t DumpWriter::for_ns(std::uint64_t ticks) const {
   return std::llround(clock_.ns(static_cast<double>(ticks)));
 }
 
+std::string DumpWriter::plain_function_of(std::uint32_t node) const {
+  return demangle(symbol_of_node(tables_, node));
+}
+
 std::string_view DumpWriter::function_of(std::uint32_t node) {
   const auto [entry, added] = functions_.try_emplace(node);
   if (added) {
-    const std::string name = demangle(symbol_of_node(tables_, node));
+    const std::string name = plain_function_of(node);
     entry->second = json_ ? json_text(name) : printable(name);
   }
   return entry->second;
@@ -173,6 +178,13 @@ void DumpWriter::write_text(const Event& event) {
              format_duration(clock_.ns(static_cast<double>(event.span.span.duration_ticks))),
              function_of(event.span.span.node));
       break;
+    case EventKind::kSample:
+    case EventKind::kContention:
+    case EventKind::kException:
+    case EventKind::kFatalSignal:
+    case EventKind::kLockOrder:
+      write_moment_text(event);
+      break;
     case EventKind::kSnapshot:
       append(buffer_, "{} {} {} calls, {} {}\n", thread_of(event.row->thread), kind,
              event.row->calls,
@@ -191,6 +203,71 @@ void DumpWriter::write_text(const Event& event) {
     case EventKind::kSessionEnd:
       append(buffer_, "- {}{}\n", kind, event.end->interrupted ? " (interrupted)" : "");
       break;
+  }
+}
+
+// An event's own node is often an object; its operation and who called that say more.
+std::string DumpWriter::place_of(std::uint32_t node) {
+  std::string place;
+  for (int i = 0; i < 3 && node > format::kRootNode; ++i) {
+    const auto record = tables_.nodes.find(node);
+    const auto site = record == tables_.nodes.end() ? tables_.sites.end()
+                                                    : tables_.sites.find(record->second.site);
+    place += (i == 0 ? "" : " < ") + std::string(plain_function_of(node));
+    const bool special = site != tables_.sites.end() && site->second.module == 0 &&
+                         (site->second.offset & format::kPcSite) == 0;
+    if (!special) break;
+    node = record->second.parent;
+  }
+  return place.empty() ? "-" : place;
+}
+
+void DumpWriter::write_moment_text(const Event& event) {
+  const format::EventRecord& moment = *event.moment;
+  append(buffer_, "{} {}", thread_of(event.thread_id), event_kind_name(event.kind));
+  if (moment.duration_ticks != 0) {
+    append(buffer_, " {}", format_duration(clock_.ns(static_cast<double>(moment.duration_ticks))));
+  }
+  append(buffer_, " {}", printable(place_of(moment.node)));
+  switch (event.kind) {
+    case EventKind::kSample:
+      append(buffer_, "{}", moment.value > 1 ? fmt::format(" x{}", moment.value) : "");
+      break;
+    case EventKind::kContention:
+      append(buffer_, ", held by {} in {}",
+             moment.other_thread != 0 ? std::string(thread_of(moment.other_thread))
+                                      : fmt::format("tid {}", moment.value),
+             printable(place_of(moment.other_node)));
+      break;
+    case EventKind::kException:
+      append(buffer_, ", {} frames, caught in {}", moment.value,
+             moment.other_node == 0 ? "no place" : printable(place_of(moment.other_node)));
+      break;
+    case EventKind::kFatalSignal:
+      append(buffer_, " at address {:#x}", moment.value);
+      break;
+    default:
+      append(buffer_, " while holding {}", printable(place_of(moment.other_node)));
+  }
+  append(buffer_, "{}\n", moment.text.empty() ? "" : ": " + printable(moment.text));
+}
+
+void DumpWriter::write_moment_json(const Event& event) {
+  const format::EventRecord& moment = *event.moment;
+  begin_json(event);
+  append(buffer_, R"({},"function":{},"node":{},"start_ns":{},"duration_ns":{},"value":{})",
+         thread_of(event.thread_id), function_of(moment.node), moment.node,
+         at_ns(moment.start_ticks), for_ns(moment.duration_ticks), moment.value);
+  if (moment.other_node != 0) {
+    append(buffer_, R"(,"other_function":{},"other_node":{})", function_of(moment.other_node),
+           moment.other_node);
+  }
+  if (const auto other = tables_.threads.find(moment.other_thread);
+      other != tables_.threads.end()) {
+    append(buffer_, R"(,"other_tid":{})", other->second.tid);
+  }
+  if (!moment.text.empty()) {
+    append(buffer_, R"(,"text":{})", json_text(moment.text));
   }
 }
 
@@ -223,6 +300,13 @@ void DumpWriter::write_json(const Event& event) {
              R"({{"kind":"span",{},"function":{},"node":{},"start_ns":{},"duration_ns":{})",
              thread_of(event.span.thread), function_of(event.span.span.node), event.span.span.node,
              at_ns(event.span.span.start_ticks), for_ns(event.span.span.duration_ticks));
+      break;
+    case EventKind::kSample:
+    case EventKind::kContention:
+    case EventKind::kException:
+    case EventKind::kFatalSignal:
+    case EventKind::kLockOrder:
+      write_moment_json(event);
       break;
     case EventKind::kSnapshot:
       begin_json(event);

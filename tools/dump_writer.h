@@ -42,6 +42,10 @@ class DumpWriter {
   void write_text(const Event& event);
   void write_json(const Event& event);
   void begin_json(const Event& event);
+  void write_moment_text(const Event& event);
+  void write_moment_json(const Event& event);
+  std::string place_of(std::uint32_t node);
+  std::string plain_function_of(std::uint32_t node) const;
   std::string_view function_of(std::uint32_t node);  // quoted for JSON
   std::string_view thread_of(std::uint32_t thread);  // members for JSON
   std::int64_t at_ns(std::uint64_t ticks) const;

@@ -112,6 +112,16 @@ void write_session_text(const TextStyle& style, const Summary& summary) {
           ? "none"
           : "of " + format_duration(static_cast<double>(session.span_threshold_ns)) + " and more";
   write_fact(std::cout, style, "spans", fmt::format("{}, when full: {}", spans, session.on_full));
+  if (!session.sampler.empty()) {
+    const std::string every =
+        session.sample_interval_ns == 0
+            ? ""
+            : ", every " + format_duration(static_cast<double>(session.sample_interval_ns)) +
+                  " of CPU time";
+    const std::string reason =
+        session.sampler_reason.empty() ? "" : " (" + session.sampler_reason + ")";
+    write_fact(std::cout, style, "samples", session.sampler + every + reason);
+  }
   write_fact(std::cout, style, "interval",
              format_duration(static_cast<double>(session.interval_ns)));
 }
@@ -171,6 +181,9 @@ void write_session_json(JsonWriter& json, const Summary& summary) {
                                                  : json.count(session.span_threshold_ns);
   json.key("on_full").text(session.on_full);
   json.key("cpu_clock").text(session.cpu_clock);
+  json.key("sampler").text(session.sampler);
+  json.key("sampler_reason").text(session.sampler_reason);
+  json.key("sample_interval_ns").count(session.sample_interval_ns);
   json.key("ticks_per_s").number(1e9 / model::SessionClock(session, summary.end).ns(1));
   json.end_object();
 }

@@ -15,12 +15,34 @@ std::uint64_t end_of_session(const RecordingTables& tables) {
     return tables.end->end.ticks;
   }
   std::uint64_t last = 0;
-  for (const auto* blocks : {&tables.span_blocks, &tables.counter_blocks}) {
+  for (const auto* blocks : {&tables.span_blocks, &tables.counter_blocks, &tables.event_blocks}) {
     for (const BlockView& block : *blocks) {
       last = std::max(last, block.header.last_ticks);
     }
   }
   return last;
+}
+
+constexpr std::uint32_t bit(EventKind kind) { return 1U << static_cast<unsigned>(kind); }
+constexpr std::uint32_t kMomentKinds = bit(EventKind::kSample) | bit(EventKind::kContention) |
+                                       bit(EventKind::kException) | bit(EventKind::kFatalSignal) |
+                                       bit(EventKind::kLockOrder);
+
+// Nothing for kinds of later versions.
+std::optional<EventKind> kind_of(const format::EventRecord& moment) {
+  switch (moment.kind) {
+    case format::EventKind::kSample:
+      return EventKind::kSample;
+    case format::EventKind::kContention:
+      return EventKind::kContention;
+    case format::EventKind::kException:
+      return EventKind::kException;
+    case format::EventKind::kFatalSignal:
+      return EventKind::kFatalSignal;
+    case format::EventKind::kLockOrder:
+      return EventKind::kLockOrder;
+  }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -29,7 +51,8 @@ EventStream::EventStream(SgzReader& reader, const RecordingTables& tables, Event
     : reader_(reader),
       tables_(tables),
       filter_(std::move(filter)),
-      spans_(reader, wanted_span_blocks()) {
+      spans_(reader, wanted_blocks(tables.span_blocks, bit(EventKind::kSpan))),
+      moments_(reader, wanted_blocks(tables.event_blocks, kMomentKinds)) {
   add_lives();
   add_snapshots();
   add_sums();
@@ -37,6 +60,7 @@ EventStream::EventStream(SgzReader& reader, const RecordingTables& tables, Event
   std::ranges::stable_sort(events_, {},
                            [](const Event& event) { return std::tuple(event.ticks, event.kind); });
   next_span();
+  next_moment();
 }
 
 void EventStream::add(EventKind kind, std::uint64_t ticks, Event event) {
@@ -104,10 +128,11 @@ void EventStream::add_snapshots() {
   }
 }
 
-std::vector<BlockView> EventStream::wanted_span_blocks() const {
+std::vector<BlockView> EventStream::wanted_blocks(const std::vector<BlockView>& all,
+                                                  std::uint32_t kinds) const {
   std::vector<BlockView> blocks;
-  for (const BlockView& block : tables_.span_blocks) {
-    if (filter_.wants(EventKind::kSpan) && wants_thread(block.header.thread) &&
+  for (const BlockView& block : all) {
+    if ((filter_.kinds & kinds) != 0 && wants_thread(block.header.thread) &&
         block.header.last_ticks >= filter_.first_ticks &&
         block.header.first_ticks <= filter_.last_ticks) {
       blocks.push_back(block);
@@ -127,6 +152,42 @@ bool EventStream::next_span() {
   }
   span_.reset();
   return false;
+}
+
+bool EventStream::next_moment() {
+  std::uint32_t thread = 0;
+  while (const format::EventRecord* moment = moments_.next(thread)) {
+    const auto kind = kind_of(*moment);
+    if (kind && filter_.wants(*kind) && MomentStream::end_ticks(*moment) >= filter_.first_ticks &&
+        moment->start_ticks <= filter_.last_ticks) {
+      moment_ = *moment;
+      moment_kind_ = *kind;
+      moment_thread_ = thread;
+      return true;
+    }
+  }
+  moment_.reset();
+  return false;
+}
+
+bool EventStream::take_moment(Event& event) {
+  given_ = std::move(*moment_);
+  event = Event{};
+  event.kind = moment_kind_;
+  event.ticks = MomentStream::end_ticks(given_);
+  event.moment = &given_;
+  event.thread_id = moment_thread_;
+  next_moment();
+  return true;
+}
+
+bool EventStream::take_span(Event& event) {
+  event = Event{};
+  event.kind = EventKind::kSpan;
+  event.ticks = span_->end_ticks();
+  event.span = *span_;
+  next_span();
+  return true;
 }
 
 bool EventStream::next_row(Event& event) {
@@ -155,20 +216,21 @@ void EventStream::load_snapshot(const BlockView& block) {
 
 bool EventStream::next(Event& event) {
   while (!next_row(event)) {
+    // What comes first, and at equal times what stands first among the kinds.
+    using Rank = std::tuple<std::uint64_t, EventKind>;
+    constexpr Rank kNever{~std::uint64_t{0}, EventKind::kSessionEnd};
     const bool has_event = position_ < events_.size();
-    if (!has_event && !span_) {
+    if (!has_event && !span_ && !moment_) {
       return false;
     }
-    const bool span_first =
-        span_ && (!has_event || std::tuple(span_->end_ticks(), EventKind::kSpan) <
-                                    std::tuple(events_[position_].ticks, events_[position_].kind));
-    if (span_first) {
-      event = Event{};
-      event.kind = EventKind::kSpan;
-      event.ticks = span_->end_ticks();
-      event.span = *span_;
-      next_span();
-      return true;
+    const Rank other = has_event ? Rank(events_[position_].ticks, events_[position_].kind) : kNever;
+    const Rank span = span_ ? Rank(span_->end_ticks(), EventKind::kSpan) : kNever;
+    const Rank moment = moment_ ? Rank(MomentStream::end_ticks(*moment_), moment_kind_) : kNever;
+    if (span_ && (!has_event || span < other) && (!moment_ || span <= moment)) {
+      return take_span(event);
+    }
+    if (moment_ && (!has_event || moment < other)) {
+      return take_moment(event);
     }
     event = events_[position_++];
     if (event.kind != EventKind::kSnapshot) {

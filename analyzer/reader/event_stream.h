@@ -15,6 +15,7 @@
 #include <optional>
 #include <vector>
 
+#include "analyzer/reader/moment_stream.h"
 #include "analyzer/reader/recording_tables.h"
 #include "analyzer/reader/sgz_reader.h"
 #include "analyzer/reader/span_stream.h"
@@ -26,6 +27,11 @@ enum class EventKind : std::uint8_t {
   kProcessStart,
   kThreadStart,
   kSpan,
+  kSample,
+  kContention,
+  kException,
+  kFatalSignal,
+  kLockOrder,
   kSnapshot,
   kOpenCall,
   kThreadEnd,
@@ -43,6 +49,8 @@ struct Event {
   const format::ThreadRecord* thread = nullptr;
   const format::CounterRow* row = nullptr;  // what was counted up to `ticks`
   const format::OpenCall* open_call = nullptr;
+  const format::EventRecord* moment = nullptr;  // samples to lock orders
+  std::uint32_t thread_id = 0;                  // of a moment
   const format::LossRecord* loss = nullptr;
   const format::EndInfo* end = nullptr;
   const BlockView* block = nullptr;  // of a snapshot
@@ -70,11 +78,15 @@ class EventStream {
   void add_lives();
   void add_sums();
   void add_snapshots();
-  std::vector<BlockView> wanted_span_blocks() const;
+  std::vector<BlockView> wanted_blocks(const std::vector<BlockView>& blocks,
+                                       std::uint32_t kinds) const;
   bool wants_thread(std::uint32_t thread) const {
     return !filter_.thread || filter_.thread(thread);
   }
   bool next_span();
+  bool next_moment();
+  bool take_moment(Event& event);
+  bool take_span(Event& event);
   bool next_row(Event& event);
   void load_snapshot(const BlockView& block);
 
@@ -85,6 +97,11 @@ class EventStream {
   std::size_t position_ = 0;
   SpanStream spans_;
   std::optional<ThreadSpan> span_;  // the stream's next
+  MomentStream moments_;
+  std::optional<format::EventRecord> moment_;  // the stream's next
+  EventKind moment_kind_ = EventKind::kSample;
+  std::uint32_t moment_thread_ = 0;
+  format::EventRecord given_;  // what the caller was told last
   std::vector<format::CounterRow> rows_;
   std::size_t row_ = 0;
   std::uint64_t rows_ticks_ = 0;

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "format/metadata_codec.h"
+#include "format/record_names.h"
 #include "format/table_codec.h"
 
 namespace spyglass {
@@ -49,6 +50,10 @@ class TableReader {
         tables_.span_blocks.push_back(block);
       } else if (block.header.kind == BlockKind::kCounters) {
         tables_.counter_blocks.push_back(block);
+      } else if (block.header.kind == BlockKind::kEvents) {
+        tables_.event_blocks.push_back(block);
+      } else if (block.header.kind == BlockKind::kMetrics) {
+        // Nobody asks for single rows.
       } else if (reader_.payload(block, raw_)) {
         add(block);
       }
@@ -77,6 +82,9 @@ class TableReader {
         break;
       case BlockKind::kModules:
         insert_latest(format::decode_modules(raw_), tables_.modules);
+        break;
+      case BlockKind::kObjects:
+        insert_latest(format::decode_objects(raw_), tables_.objects);
         break;
       case BlockKind::kSites:
         insert_rows(raw_, count, format::decode_sites, tables_.sites);
@@ -151,6 +159,34 @@ const Record* find(const std::map<std::uint32_t, Record>& table, std::uint32_t i
   return found == table.end() ? nullptr : &found->second;
 }
 
+// Of a site without a module; empty if it is an address.
+std::string special_name(const RecordingTables& tables, std::uint64_t offset) {
+  if (offset == format::kOverflowSiteOffset) {
+    return "[past the tree's bound]";
+  }
+  if (offset == format::kTruncatedSiteOffset) {
+    return "[stack truncated]";
+  }
+  if ((offset & format::kPcSite) != 0) {
+    return {};
+  }
+  const auto number = static_cast<std::uint32_t>(offset);
+  if ((offset & format::kObjectSite) != 0) {
+    const format::ObjectInfo* object = find(tables.objects, number);
+    if (object == nullptr) {
+      return "[object " + std::to_string(number) + "]";
+    }
+    const std::string kind(format::object_kind_name(object->kind));
+    return object->name.empty() ? "[" + kind + " " + std::to_string(number) + "]"
+                                : "[" + kind + " " + object->name + "]";
+  }
+  if ((offset & format::kOperationSite) != 0) {
+    return format::is_operation(number) ? format::operation_info(number).name
+                                        : "[operation " + std::to_string(number) + "]";
+  }
+  return {};
+}
+
 }  // namespace
 
 RecordingTables read_tables(SgzReader& reader) { return TableReader(reader).read(); }
@@ -168,15 +204,18 @@ std::string symbol_of_node(const RecordingTables& tables, std::uint32_t node) {
   if (symbol != nullptr && !symbol->function.empty()) {
     return symbol->function;
   }
-  if (site->module == 0 && site->offset == format::kOverflowSiteOffset) {
-    return "[past the tree's bound]";
+  if (site->module == 0) {
+    if (std::string name = special_name(tables, site->offset); !name.empty()) {
+      return name;
+    }
   }
   const format::ModuleInfo* module = find(tables.modules, site->module);
+  const std::uint64_t offset = site->offset & ~format::kPcSite;
   if (module == nullptr) {
-    return hex(site->offset);
+    return hex(offset);
   }
   const std::string_view path = module->path;
-  return std::string(path.substr(path.rfind('/') + 1)) + "+" + hex(site->offset);
+  return std::string(path.substr(path.rfind('/') + 1)) + "+" + hex(offset);
 }
 
 }  // namespace spyglass

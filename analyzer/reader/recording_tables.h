@@ -26,16 +26,19 @@ struct RecordingTables {
   std::map<std::uint32_t, format::ModuleInfo> modules;
   std::map<std::uint32_t, format::SiteRecord> sites;
   std::map<std::uint32_t, format::NodeRecord> nodes;
-  std::map<std::uint32_t, format::FrameInfo> symbols;  // by site
-  std::vector<format::OpenCall> open_at_end;           // the final ones
-  std::vector<format::LossRecord> losses;              // the latest of each kind, thread, reason
-  std::vector<BlockView> span_blocks;                  // in file order
+  std::map<std::uint32_t, format::FrameInfo> symbols;  // by site; the innermost function there
+  std::map<std::uint32_t, format::ObjectInfo> objects;
+  std::vector<format::OpenCall> open_at_end;  // the final ones
+  std::vector<format::LossRecord> losses;     // the latest of each kind, thread, reason
+  std::vector<BlockView> span_blocks;         // in file order
   std::vector<BlockView> counter_blocks;
+  std::vector<BlockView> event_blocks;
 };
 
 RecordingTables read_tables(SgzReader& reader);
 
-// The function at `node`: its symbol (mangled), else "module+0x12" or an address.
+// The function at `node`: its symbol (mangled), else "module+0x12" or an address; the name of an
+// operation; kind and name of an object.
 std::string symbol_of_node(const RecordingTables& tables, std::uint32_t node);
 
 }  // namespace spyglass
