@@ -1,0 +1,171 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""CPU samples from outside, through perf: true shares, whole stacks, every process of the tree."""
+
+import collections
+import math
+import os
+import resource
+import unittest
+
+from harness import SPYGLASS_RUN, EndToEndTest, Recording, program, run
+
+PERF = "--sampler=perf"
+
+
+class PerfSampling(EndToEndTest):
+    def setUp(self):
+        super().setUp()
+        probe = self.record(["/bin/true"], PERF).analysis()["samples"]
+        if probe["sampler"] != "perf":
+            self.skipTest(f"perf is refused here: {probe['reason']}")
+
+    def self_samples(self, recorded):
+        counts = collections.Counter()
+        for function in recorded.functions():
+            counts[function["name"]] += function["samples"]["self"]
+        return counts
+
+    def samples_by_executable(self, recorded):
+        analysis = recorded.analysis()
+        names = {p["pid"]: os.path.basename(p.get("executable") or p["command"][0])
+                 for p in analysis["processes"]}
+        counts = collections.Counter()
+        for thread in analysis["threads"]:
+            counts[names[thread["pid"]]] += thread["samples"]
+        return counts
+
+    def assert_shares(self, recorded):
+        samples = self.self_samples(recorded)
+        total = sum(samples.values())
+        self.assertGreater(total, 200)
+        for name, share in [("part70", 0.7), ("part20", 0.2), ("part9", 0.09), ("part1", 0.01)]:
+            sigma = math.sqrt(share * (1 - share) * total)
+            # A few samples go to the start of the program.
+            self.assertLess(abs(samples[name] - share * total), 3 * sigma + 4, samples)
+
+    def test_known_shares(self):
+        for threads in ["1", "3"]:
+            with self.subTest(threads):
+                recorded = self.assert_transparent([program("cpu_shares"), "4000", threads], PERF)
+                self.assert_shares(recorded)
+                self.assertEqual(recorded.analysis()["samples"]["lost"], 0)
+
+    def test_samples_are_the_cpu_time(self):
+        recorded = self.record([program("cpu_shares"), "4000", "2"], PERF)
+        analysis = recorded.analysis()
+        self.assertEqual(len(analysis["threads"]), 2)
+        for thread in analysis["threads"]:
+            expected = thread["cpu_ns"] / analysis["samples"]["interval_ns"]
+            self.assertLess(abs(thread["samples"] - expected), 0.1 * expected + 10, thread)
+
+    def test_static_program(self):
+        recorded = self.assert_transparent([program("cpu_shares_static"), "4000"], PERF)
+        self.assert_shares(recorded)
+        self.assertEqual([line["reason"] for line in recorded.analysis()["coverage"]],
+                         ["is statically linked"])
+        whole = max(function["samples"]["total"] for function in recorded.functions()
+                    if function["name"] == "main")
+        self.assertGreater(whole, 0.9 * recorded.analysis()["samples"]["count"])
+
+    def test_programs_that_the_library_is_not_in(self):
+        static, shares = program("cpu_shares_static"), program("cpu_shares")
+        script = f"'{static}' 1500; env -i '{shares}' 1500; '{shares}' 1500; true"
+        recorded = self.assert_transparent(["bash", "-c", script], PERF)
+        samples = self.samples_by_executable(recorded)
+        for name in ["cpu_shares_static", "cpu_shares"]:
+            self.assertGreater(samples[name], 50, samples)
+        coverage = {os.path.basename(line["subject"]): line["reason"]
+                    for line in recorded.analysis()["coverage"]}
+        self.assertEqual(sorted(coverage), ["cpu_shares", "cpu_shares_static"])
+        self.assertIn("statically linked", coverage["cpu_shares_static"])
+        self.assertIn("environment was dropped", coverage["cpu_shares"])
+        # As many processes as there were, none twice.
+        images = [p for p in recorded.analysis()["processes"]
+                  if p.get("executable", "").endswith("cpu_shares")]
+        self.assertEqual(len(images), 2, images)
+
+    def test_trees_of_processes(self):
+        for case in [["fork", "8"], ["exec_chain", "5"], ["posix_spawn", "5"], ["vfork_exec"],
+                     ["raw_clone_fork"], ["short_threads", "300"], ["threads", "8", "2000"],
+                     ["dlopen", "50"], ["signals", "50"], ["pthread_cancel"], ["swapcontext", "50"]]:
+            with self.subTest(case[0]):
+                self.assert_transparent([program(case[0]), *case[1:]], PERF, "-F5000")
+
+    def test_stack_beyond_the_copy(self):
+        recorded = self.assert_transparent([program("deep_stack"), "250", "800000"], PERF)
+        analysis = recorded.analysis()
+        count = analysis["samples"]["count"]
+        self.assertGreater(count, 100)
+        main = [f for f in recorded.functions() if f["name"] == "main"]
+        self.assertEqual(len(main), 1)
+        # 250 frames of more than 400 bytes: only a few samples were taken in less than the copy.
+        self.assertGreater(main[0]["samples"]["total"], 0.9 * count)
+
+    def test_a_stack_that_no_sample_saw_grow(self):
+        recorded = self.assert_transparent([program("deep_stack"), "400", "3000000"], PERF, "-F10")
+        cut = [loss for loss in recorded.analysis()["losses"] if "copy" in loss["reason"]]
+        self.assertTrue(cut, recorded.analysis()["losses"])
+
+    def test_code_made_at_run_time(self):
+        recorded = self.assert_made_code_named()
+        self.assertGreater(self.self_samples(recorded)["made_loop"], 50)
+        run_function = [f for f in recorded.functions() if f["name"] == "run"]
+        self.assertGreater(run_function[0]["samples"]["total"], 50)
+
+    def assert_made_code_named(self):
+        recorded = self.record([program("jit_code")], PERF)
+        path = recorded.stdout.decode().strip()
+        self.addCleanup(os.unlink, path)
+        self.assertEqual(recorded.status, 0)
+        names = {f["name"] for f in recorded.functions()}
+        self.assertTrue({"made_loop", "made_caller"} <= names, names)
+        return recorded
+
+
+class Refused(EndToEndTest):
+    def sampler_of(self, recorded):
+        samples = recorded.analysis()["samples"]
+        return samples["sampler"], samples["reason"]
+
+    def record_below(self, *launcher, options=()):
+        path = self.new_path()
+        done = run([*launcher, SPYGLASS_RUN, "-q", "-o", path, *options, "--",
+                    program("no_calls")])
+        self.assertEqual((done.status, done.stdout), (4, b"no calls\n"))
+        return Recording(path, done)
+
+    def test_perf_is_refused(self):
+        seccomp = program("seccomp_no_perf")
+        sampler, reason = self.sampler_of(self.record_below(seccomp))
+        self.assertEqual(sampler, "timer")
+        self.assertIn("perf_event_open", reason)
+        sampler, reason = self.sampler_of(self.record_below(seccomp, options=[PERF]))
+        self.assertEqual(sampler, "off")
+        self.assertIn("perf_event_open", reason)
+
+    def test_off(self):
+        for options in [["-F0"], ["--sampler=off"], ["--frequency", "0"]]:
+            recorded = self.record([program("no_calls")], *options)
+            self.assertEqual(self.sampler_of(recorded), ("off", ""))
+
+    def test_few_descriptors(self):
+        def limit():
+            resource.setrlimit(resource.RLIMIT_NOFILE, (24, 24))
+        recorded = self.record([program("threads"), "2", "1000"], preexec_fn=limit)
+        self.assertEqual(recorded.status, 0, recorded.stderr)
+        self.verify(recorded.path)
+
+    def test_another_user(self):
+        if os.geteuid() != 0:
+            self.skipTest("only root can be somebody else")
+        os.chmod(self.folder, 0o777)
+        path = self.new_path()
+        done = run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", SPYGLASS_RUN,
+                    "-q", "-o", path, "--", "/bin/sh", "-c", "exit 3"])
+        self.assertEqual(done.status, 3, done.stderr)
+        self.verify(path)
+
+
+if __name__ == "__main__":
+    unittest.main()
