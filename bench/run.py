@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measures Spyglass against the floor, against uftrace, and against its budgets.
 
-usage: bench/run.py [SECTION...]        sections: hooks startup analyze memory sqlite codec unwind sampling (all)
+usage: bench/run.py [SECTION...]        sections: hooks startup analyze memory sqlite codec unwind sampling waits (all)
 
 Prints one table per section and writes everything, round by round, to <build>/results.json.
 bench/README.md explains the method; docs/performance.md holds the current figures.
@@ -21,6 +21,7 @@ import section_memory
 import section_sampling
 import section_startup
 import section_unwind
+import section_waits
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
@@ -33,6 +34,7 @@ SECTIONS = {
     "codec": section_analyze.run_codec,
     "unwind": section_unwind.run_unwind,
     "sampling": section_sampling.run_sampling,
+    "waits": section_waits.run_waits,
 }
 
 

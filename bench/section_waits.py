@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an interposed call costs over the bare one, where nothing waits."""
+
+import harness
+
+BUDGETS_NS = {"lock_unlock": 20}
+
+
+def costs(context, options):
+    command = [context.program("waits_plain"), str(context.scale)]
+    if options is not None:
+        command = [context.spyglass_run, "-q", "-f", "-o", context.scratch_path("waits.sgz"),
+                   "--frequency=0", *options, "--", *command]
+    lines = context.measure(command, pin=True).stdout.decode().split("\n")
+    return {name: float(ns) for name, ns in (line.split() for line in lines if line)}
+
+
+def run_waits(context):
+    """Medians over rounds of the best of ten parts, each round bare, off and recorded."""
+    if not context.spyglass_run:
+        raise harness.BenchError("spyglass-run is not built (see --tools)")
+    rounds = harness.interleave({
+        "bare": lambda: costs(context, None),
+        "off": lambda: costs(context, ["--operations=none"]),
+        "recorded": lambda: costs(context, []),
+    }, context.rounds)
+    result, rows = {}, []
+    for name in rounds["bare"][0]:
+        ns = {way: harness.median([one[name] for one in runs]) for way, runs in rounds.items()}
+        added = ns["recorded"] - ns["bare"]
+        budget = BUDGETS_NS.get(name)
+        result[name] = {**ns, "rounds": {way: [one[name] for one in runs]
+                                         for way, runs in rounds.items()}}
+        rows.append([name, ns["bare"], ns["off"], ns["recorded"], added, budget,
+                     "" if budget is None else "ok" if added <= budget else "OVER"])
+    harness.print_table("interposed calls that do not wait, ns per round",
+                        ["round", "bare", "operations off", "recorded", "added", "budget", ""],
+                        rows)
+    return result
