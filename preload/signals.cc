@@ -31,6 +31,9 @@ std::atomic<unsigned> g_forward_now;
 bool g_records_fatal;
 bool g_sampling;
 
+// Bit n - 1: the program itself lets its handler of signal n block the sampling signal.
+std::atomic<std::uint64_t> g_blocked_by_program;
+
 // Blocked by the thread as far as the program knows, though it is not: samples go on.
 __thread bool t_blocks_sampling;
 
@@ -139,11 +142,41 @@ void on_sampling_signal(int number, siginfo_t* info, void* context) {
   }
 }
 
+// Handlers on an alternate stack are not interrupted by samples: there is room on it for what the
+// program knows of, not for more.
+int set_own_action(int number, const Action* action, Action* old) {
+  if (!g_sampling || number < 1 || number > 64) {
+    return real::sigaction(number, action, old);
+  }
+  const std::uint64_t sampling = bit_of(runtime::kSamplingSignal);
+  const bool was_blocked = (g_blocked_by_program.load() & bit_of(number)) != 0;
+  Action changed;
+  bool blocks = was_blocked;
+  if (action != nullptr) {
+    changed = *action;
+    blocks = (bits_of(changed.sa_mask) & sampling) != 0;
+    if ((changed.sa_flags & SA_ONSTACK) != 0) {
+      bits_of(changed.sa_mask) |= sampling;
+    }
+  }
+  const int result = real::sigaction(number, action != nullptr ? &changed : nullptr, old);
+  if (result != 0) {
+    return result;
+  }
+  if (blocks != was_blocked && runtime::in_own_process()) {
+    g_blocked_by_program.fetch_xor(bit_of(number));
+  }
+  if (old != nullptr && !was_blocked) {
+    bits_of(old->sa_mask) &= ~sampling;
+  }
+  return 0;
+}
+
 // As the program would see it.
 int set_action(int number, const Action* action, Action* old) {
   const Handler ours = number > 0 && number < kSignals ? handler_of(number) : nullptr;
   if (ours == nullptr || !runtime::in_own_process()) {
-    const int result = real::sigaction(number, action, old);
+    const int result = set_own_action(number, action, old);
     if (result == 0 && old != nullptr && ours != nullptr && is_ours(*old, ours)) {
       *old = g_program[number];
     }
@@ -151,7 +184,7 @@ int set_action(int number, const Action* action, Action* old) {
   }
   const Action program = g_program[number];
   Action seen = {};
-  const int result = real::sigaction(number, action, &seen);
+  const int result = set_own_action(number, action, &seen);
   if (result != 0) {
     return result;
   }

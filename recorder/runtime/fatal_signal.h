@@ -23,6 +23,10 @@ void on_fatal_signal(int number, siginfo_t* info, void* context);
 // our memory but not the dispositions of signals.
 bool in_own_process();
 
+// Whether the stack that the handler runs on has room for recording: on an alternate stack of the
+// smallest size there is only room for a handler's frame.
+bool has_room(const void* context);
+
 // Sends the signal to the calling thread again, with what is known of its origin.
 void send_again(int number, siginfo_t* info);
 

@@ -9,6 +9,7 @@
 
 #include "recorder/runtime/calling_context.h"
 #include "recorder/runtime/clock.h"
+#include "recorder/runtime/fatal_signal.h"
 #include "recorder/runtime/lane.h"
 #include "recorder/runtime/operation.h"
 #include "recorder/runtime/session.h"
@@ -109,7 +110,7 @@ bool take_sample(const siginfo_t& info, const void* context) {
   }
   const std::uint32_t periods = 1 + static_cast<std::uint32_t>(info.si_overrun) + t_sampling.owed;
   Lane* lane = t_thread.lane;
-  if (lane == nullptr || g_fork_page.recording == 0) {
+  if (lane == nullptr || g_fork_page.recording == 0 || !has_room(context)) {
     t_sampling.owed = periods;
     return true;
   }

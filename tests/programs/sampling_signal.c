@@ -72,7 +72,36 @@ static int pending_signals(void) {
   return count;
 }
 
+static volatile long g_handled;
+
+static void work_in_handler(int number) {
+  (void)number;
+  work(1000000);
+  ++g_handled;
+}
+
+// Handlers that work on the smallest alternate stack.
+static void use_small_stack(void) {
+  size_t bytes = (size_t)sysconf(_SC_MINSIGSTKSZ) + 2048;
+  stack_t stack = {.ss_sp = malloc(bytes), .ss_size = bytes};
+  sigaltstack(&stack, NULL);
+  struct sigaction action;
+  memset(&action, 0, sizeof action);
+  action.sa_handler = work_in_handler;
+  action.sa_flags = SA_ONSTACK;
+  sigaction(SIGUSR1, &action, NULL);
+  sigaction(SIGUSR1, NULL, &action);
+  for (int i = 0; i < 20; ++i) {
+    raise(SIGUSR1);
+    work(1000000);
+  }
+  printf("handled %ld, mask %d\n", g_handled, sigismember(&action.sa_mask, SIGPROF));
+  stack.ss_flags = SS_DISABLE;
+  sigaltstack(&stack, NULL);
+}
+
 int main(void) {
+  use_small_stack();
   sigset_t all, before;
   sigfillset(&all);
   sigprocmask(SIG_BLOCK, &all, &before);
