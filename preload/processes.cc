@@ -7,24 +7,38 @@
 #include "preload/hook.h"
 #include "preload/operation_call.h"
 #include "recorder/runtime/session.h"
+#include "recorder/runtime/syscalls.h"
 
 namespace hooks = spyglass::hooks;
 namespace real = spyglass::real;
 using spyglass::format::Operation;
 using spyglass::runtime::caller_point;
 
+namespace {
+
+// A child of vfork that ends without exec runs on its parent's memory, but it is not the parent.
+void note_own_exit(int status) {
+  using spyglass::runtime::g_session;
+  if (spyglass::runtime::g_fork_page.recording != 0 &&
+      static_cast<std::uint32_t>(spyglass::runtime::kernel(SYS_getpid)) == g_session.process->pid) {
+    spyglass::runtime::note_exit(status);
+  }
+}
+
+}  // namespace
+
 extern "C" {
 
-[[gnu::visibility("default"), noreturn]] void _exit(int status) {
+void hook__exit(int status) {
   real::make_ready();
-  spyglass::runtime::note_exit(status);
+  note_own_exit(status);
   real::_exit(status);
   __builtin_unreachable();
 }
 
-[[gnu::visibility("default"), noreturn]] void _Exit(int status) noexcept {
+void hook__Exit(int status) {
   real::make_ready();
-  spyglass::runtime::note_exit(status);
+  note_own_exit(status);
   real::_Exit(status);
   __builtin_unreachable();
 }

@@ -92,6 +92,11 @@ class Transparency(EndToEndTest):
     def test_forks_in_the_middle(self):
         self.assert_transparent([program("fork_in_waits")])
 
+    def test_the_end_of_a_vfork_child_is_not_its_parents(self):
+        recorded = self.assert_transparent([program("vfork_exit")])
+        ends = [process["exit"] for process in recorded.analysis()["processes"]]
+        self.assertNotIn({"code": 9}, ends)
+
     def test_signal_storm(self):
         self.assert_transparent([program("signal_storm"), "2"])
 
