@@ -75,15 +75,21 @@ void count_truncation(Lane* lane, WalkEnd end) {
   }
 }
 
-// What was remembered of another thread, another place in the tree or unloaded code is void.
+// The area may have been another thread's, which ended somewhere. A handler that comes in between
+// does all of it again.
+void claim(UnwindArea& area, const Lane* lane) {
+  area.home = {};
+  area.memo_count = 0;
+  area.depth = 0;
+  signal_fence();
+  area.owner = lane->birth_ticks;
+  signal_fence();
+}
+
+// What was remembered of another place in the tree or of unloaded code is void.
 void refresh(UnwindArea& area, const Lane* lane, const OpenCall& base) {
   const std::uint64_t epoch = g_rule_epoch.load(std::memory_order_acquire);
   const std::uint32_t cell = cell_of(lane, base.node);
-  if (area.owner != lane->birth_ticks) {
-    area.home = {};
-    area.owner = lane->birth_ticks;
-    area.memo_count = 0;
-  }
   if (area.epoch != epoch || area.stop_sp != base.sp || area.stop_cell != cell) {
     area.epoch = epoch;
     area.stop_sp = base.sp;
@@ -130,8 +136,11 @@ format::Node* calling_context(Lane* lane, const StackPoint& point) {
   }
   UnwindArea& area = *found;
   const unwind::Registers at = {point.pc, point.sp, point.rbp, point.after_call};
+  if (rare(area.owner != lane->birth_ticks)) {
+    claim(area, lane);
+  }
   if (rare(area.depth != 0)) {
-    if (area.owner == lane->birth_ticks && !was_left(area, point.sp)) {
+    if (!was_left(area, point.sp)) {
       return unwind_in_handler(lane, area, at, base);
     }
     area.memo_count = 0;

@@ -240,7 +240,7 @@ Walk walk_frames(UnwindArea& area, const HomeStack& home, StackFrame* out, const
 Walk start_walk(UnwindArea& area, const Registers& at, std::uint64_t stop_sp, std::uint32_t limit) {
   settle_home(area.home, at.sp - 8);
   const Walk walk = walk_frames(area, area.home, area.fresh, at, stop_sp, limit, area.memo_count);
-  if (walk.kept + walk.count < limit) {
+  if (walk.kept + walk.count < limit || walk.end == WalkEnd::kLimit) {
     return walk;
   }
   // A stack cut at the limit must not depend on what was remembered.
@@ -255,13 +255,11 @@ Walk start_nested_walk(UnwindArea& area, const Registers& at, std::uint64_t stop
 }
 
 void finish_walk(UnwindArea& area, const Walk& walk) {
-  if (walk.end == WalkEnd::kLimit) {
-    area.memo_count = 0;
-  } else if (walk.visited) {
-    area.memo_count = walk.kept;
-  } else {
+  if (is_lasting(walk)) {
     area.memo_count = walk.kept + walk.count;
     area.memo_end = walk.end;
+  } else if (walk.kept != 0) {
+    area.memo_count = walk.kept;  // the innermost of them is linked to frames that don't stay
   }
 }
 
