@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+// Batches of samples as the reader thread hands them over, and what gets into the recording.
+#include "recorder/collector/sample_intake.h"
+
+#include <catch2/catch.hpp>
+#include <map>
+
+#include "format/event_codec.h"
+#include "format/metadata_codec.h"
+#include "tests/unit/collector/fake_target.h"
+
+namespace spyglass::collector {
+namespace {
+
+constexpr std::uint64_t kNsPerTick = std::uint64_t{1} << 59U;  // half a nanosecond each
+
+struct Intake {
+  std::string path = "/tmp/spyglass-intake-" + std::to_string(::getpid());
+  Arena arena = std::move(*Arena::create({}, {}));
+  Recording recording{std::move(*SgzWriter::create(path, true, 1))};
+  SampleTasks tasks;
+  ProcessTable processes{arena, recording, tasks};
+  SampleIntake intake{tasks, processes, recording, kNsPerTick, 1'000'000};
+
+  Intake() { recording.write_session({}); }
+  ~Intake() { ::unlink(path.c_str()); }
+
+  void take(SampleBatch batch, std::uint64_t now_ns) {
+    batch.until_ns = now_ns;
+    format::ClockSample now;
+    now.monotonic_ns = now_ns;
+    now.ticks = now_ns * 2;
+    intake.take(std::move(batch), now);
+  }
+  RecordingTables finish(std::uint64_t now_ns) {
+    intake.finish(now_ns * 2);
+    recording.flush(now_ns * 2, true);
+    recording.finish({}, {});
+    Result<SgzReader> reader = SgzReader::open(path);
+    REQUIRE(reader);
+    return read_tables(*reader);
+  }
+};
+
+TaskEvent task(std::uint64_t time_ns, TaskChange change, std::uint32_t pid, std::string text = {}) {
+  return {time_ns, change, pid, pid, 1, std::move(text)};
+}
+
+SampleBatch one_program(std::uint64_t start_ns) {
+  SampleBatch batch;
+  batch.images = {{0, "/bin/first", {1, 2}}};
+  batch.nodes = {{0, {0, 0x10}}, {1, {0, 0x20}}};
+  batch.tasks = {task(start_ns, TaskChange::kExec, 10, "first"),
+                 task(start_ns + 1, TaskChange::kExecutable, 10, "/bin/first")};
+  batch.samples = {{start_ns + 100, 10, 10, 2, StackEnd::kWhole},
+                   {start_ns + 200, 10, 10, 2, StackEnd::kWhole},
+                   {start_ns + 300, 10, 11, 1, StackEnd::kNoRule}};
+  return batch;
+}
+
+TEST_CASE("sample intake: a program without the library gets a process, threads and an end") {
+  Intake fixture;
+  SampleBatch batch = one_program(1000);
+  batch.tasks.push_back(task(2000, TaskChange::kExit, 10));
+  batch.tasks.push_back(task(2000, TaskChange::kEnd, 10));
+  fixture.processes.remember_end(10, {format::ExitKind::kExited, 3, 4000});
+  fixture.take(std::move(batch), 5000);
+  CHECK(fixture.intake.samples() == 3);
+  const RecordingTables tables = fixture.finish(6000);
+  REQUIRE(tables.processes.size() == 1);
+  CHECK(tables.processes.at(1).executable == "/bin/first");
+  CHECK(tables.processes.at(1).start_ticks == 2000);
+  CHECK(tables.processes.at(1).end_ticks == 4000);
+  CHECK(tables.processes.at(1).exit == format::ExitKind::kExited);
+  CHECK(tables.processes.at(1).exit_value == 3);
+  REQUIRE(tables.threads.size() == 2);
+  CHECK(tables.threads.at(1).cpu_ns == 2'000'000);
+  CHECK(tables.threads.at(1).exit_ticks == 4000);
+}
+
+TEST_CASE("sample intake: a program that may still join waits, and is one process when it did") {
+  Intake fixture;
+  fixture.take(one_program(1000), 2000);
+  CHECK(fixture.intake.samples() == 0);
+  const std::uint32_t id = fixture.tasks.join(10, 2 * 2100, false, "/bin/first");
+  fixture.take({}, 3000);
+  CHECK(fixture.intake.samples() == 3);
+  const RecordingTables tables = fixture.finish(6000);
+  CHECK(tables.processes.empty());  // the process table tells of it
+  REQUIRE(tables.threads.size() == 2);
+  CHECK(tables.threads.at(1).process == id);
+  CHECK(fixture.intake.take_coverage().empty());
+}
+
+TEST_CASE("sample intake: programs that never joined are named with a reason, the first is not") {
+  Intake fixture;
+  SampleBatch batch = one_program(1000);
+  for (const std::uint32_t pid : {20U, 30U}) {
+    batch.tasks.push_back(task(2000, TaskChange::kFork, pid));
+    batch.tasks.push_back(task(2100, TaskChange::kExec, pid, "other"));
+    batch.tasks.push_back(task(2200, TaskChange::kExecutable, pid, "/nonexistent/other"));
+    if (pid == 30) {
+      batch.tasks.push_back(task(2250, TaskChange::kLibrary, pid));
+    }
+    batch.tasks.push_back(task(2300, TaskChange::kExit, pid));
+    batch.tasks.push_back(task(2300, TaskChange::kEnd, pid));
+  }
+  fixture.take(std::move(batch), 5000);
+  const auto coverage = fixture.intake.take_coverage();
+  REQUIRE(coverage.size() == 2);
+  CHECK(coverage[0].first == "/nonexistent/other");
+  CHECK(coverage[0].second.find("environment") != std::string::npos);
+  CHECK(coverage[1].second.find("before it joined") != std::string::npos);
+  fixture.finish(6000);
+  CHECK(fixture.intake.take_coverage().empty());
+}
+
+TEST_CASE("sample intake: damage in a batch stays there") {
+  Intake fixture;
+  SampleBatch batch;
+  batch.nodes = {{77, {5, 0x10}}, {0, {kNoImage, 0x1234}}, {0, {kTruncatedImage, 0}}};
+  batch.samples = {{100, 99, 99, 5000, StackEnd::kTooDeep}, {10'000'000, 98, 98, 2, {}}};
+  batch.lost_records = 4;
+  fixture.take(std::move(batch), 5000);
+  const RecordingTables tables = fixture.finish(6000);
+  CHECK(fixture.intake.samples() == 2);
+  CHECK(tables.processes.size() == 2);
+  CHECK(fixture.recording.losses().total(format::LossKind::kSamples) == 4);
+  CHECK(fixture.recording.losses().total(format::LossKind::kTruncatedStacks) == 1);
+}
+
+}  // namespace
+}  // namespace spyglass::collector
