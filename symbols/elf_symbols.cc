@@ -6,21 +6,17 @@
 #include <dwarf.h>
 #include <elfutils/libdw.h>
 #include <elfutils/libdwelf.h>
-#include <fcntl.h>
-#include <gelf.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <filesystem>
+#include <string_view>
 #include <unordered_map>
 #include <utility>
 
 #include "symbols/debug_file.h"
+#include "symbols/elf_file.h"
 #include "symbols/function_table.h"
 
 namespace spyglass {
@@ -31,121 +27,12 @@ constexpr std::size_t kMaxDebugEntries = 20'000'000;
 constexpr std::size_t kMaxInlineDepth = 256;
 constexpr std::size_t kMaxInlineScopes = 1'000'000;
 
-struct ElfFile {
-  int descriptor = -1;
-  Elf* elf = nullptr;
-
-  ElfFile() = default;
-  ElfFile(ElfFile&& other) noexcept
-      : descriptor(std::exchange(other.descriptor, -1)), elf(std::exchange(other.elf, nullptr)) {}
-  ElfFile& operator=(ElfFile&& other) noexcept {
-    std::swap(descriptor, other.descriptor);
-    std::swap(elf, other.elf);
-    return *this;
-  }
-  ~ElfFile() {
-    if (elf != nullptr) {
-      elf_end(elf);
-    }
-    if (descriptor >= 0) {
-      close(descriptor);
-    }
-  }
-
-  std::span<const std::uint8_t> build_id() const {
-    const void* id = nullptr;
-    const ssize_t bytes = elf == nullptr ? 0 : dwelf_elf_gnu_build_id(elf, &id);
-    return bytes <= 0
-               ? std::span<const std::uint8_t>{}
-               : std::span(static_cast<const std::uint8_t*>(id), static_cast<std::size_t>(bytes));
-  }
-};
-
-Error cannot_open(const std::string& path, int reason) {
-  std::string why = reason == ENOENT ? "no such file" : std::strerror(reason);
-  return {ErrorKind::kSystem, "cannot open '" + path + "': " + why};
-}
-
-Result<ElfFile> open_elf(const std::string& path) {
-  ElfFile file;
-  // Non-blocking, so that a FIFO in the place of a file cannot hold us up.
-  file.descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (file.descriptor < 0) {
-    return cannot_open(path, errno);
-  }
-  struct stat status {};
-  const bool regular = fstat(file.descriptor, &status) == 0 && S_ISREG(status.st_mode);
-  elf_version(EV_CURRENT);
-  if (regular) {
-    file.elf = elf_begin(file.descriptor, ELF_C_READ_MMAP, nullptr);
-  }
-  if (file.elf == nullptr || elf_kind(file.elf) != ELF_K_ELF) {
-    return Error{ErrorKind::kFormat, "'" + path + "' is not an ELF file"};
-  }
-  return file;
-}
-
-Elf_Scn* find_section(Elf* elf, std::uint32_t type, const char* name) {
-  std::size_t names = 0;
-  if (elf_getshdrstrndx(elf, &names) != 0) {
-    return nullptr;
-  }
-  Elf_Scn* section = nullptr;
-  while ((section = elf_nextscn(elf, section)) != nullptr) {
-    GElf_Shdr header;
-    if (gelf_getshdr(section, &header) == nullptr || header.sh_type == SHT_NOBITS) {
-      continue;
-    }
-    const char* section_name = name == nullptr ? nullptr : elf_strptr(elf, names, header.sh_name);
-    if (name == nullptr ? header.sh_type == type
-                        : section_name != nullptr && std::strcmp(section_name, name) == 0) {
-      return section;
-    }
-  }
-  return nullptr;
-}
-
-bool has_debug_info(Elf* elf) {
-  return find_section(elf, 0, ".debug_info") != nullptr ||
-         find_section(elf, 0, ".zdebug_info") != nullptr;
-}
-
-enum class SymbolSort { kFunctions, kVariables };
-
-bool is_of(SymbolSort sort, unsigned kind) {
-  return sort == SymbolSort::kVariables ? kind == STT_OBJECT
-                                        : kind == STT_FUNC || kind == STT_GNU_IFUNC;
-}
-
-// Appends the functions or variables of the symbol table of `type`.
-void read_symbols(Elf* elf, std::uint32_t type, SymbolSort sort, std::vector<FunctionSymbol>& out) {
-  Elf_Scn* section = elf == nullptr ? nullptr : find_section(elf, type, nullptr);
-  GElf_Shdr header;
-  Elf_Data* data = section == nullptr ? nullptr : elf_getdata(section, nullptr);
-  if (data == nullptr || gelf_getshdr(section, &header) == nullptr || header.sh_entsize == 0) {
-    return;
-  }
-  const std::size_t count = data->d_size / header.sh_entsize;
-  for (std::size_t i = 1; i < count && i <= 0x7fffffffU; ++i) {
-    GElf_Sym symbol;
-    if (gelf_getsym(data, static_cast<int>(i), &symbol) == nullptr) {
-      return;
-    }
-    if (!is_of(sort, GELF_ST_TYPE(symbol.st_info)) || symbol.st_shndx == SHN_UNDEF) {
-      continue;
-    }
-    const char* name = elf_strptr(elf, header.sh_link, symbol.st_name);
-    if (name == nullptr || *name == '\0') {
-      continue;
-    }
-    const unsigned bind = GELF_ST_BIND(symbol.st_info);
-    const SymbolBinding binding = bind == STB_LOCAL  ? SymbolBinding::kLocal
-                                  : bind == STB_WEAK ? SymbolBinding::kWeak
-                                                     : SymbolBinding::kGlobal;
-    const std::uint64_t end = symbol.st_value + symbol.st_size;
-    out.push_back(
-        {symbol.st_value, std::max(end, symbol.st_value), name, binding, end > symbol.st_value});
-  }
+std::span<const std::uint8_t> build_id_of(const ElfFile& file) {
+  const void* id = nullptr;
+  const ssize_t bytes = file.elf == nullptr ? 0 : dwelf_elf_gnu_build_id(file.elf, &id);
+  return bytes <= 0
+             ? std::span<const std::uint8_t>{}
+             : std::span(static_cast<const std::uint8_t*>(id), static_cast<std::size_t>(bytes));
 }
 
 Result<ElfFile> open_debug_candidate(const std::string& path,
@@ -155,7 +42,7 @@ Result<ElfFile> open_debug_candidate(const std::string& path,
     return file;
   }
   const bool same = build_id.empty() ? debug_link_checksum(file->descriptor) == crc
-                                     : std::ranges::equal(file->build_id(), build_id);
+                                     : std::ranges::equal(build_id_of(*file), build_id);
   if (!same) {
     return Error{ErrorKind::kFormat, "'" + path + "' belongs to another build"};
   }
@@ -166,8 +53,8 @@ ElfFile find_debug_file(const std::string& path, const ElfFile& main) {
   GElf_Word crc = 0;
   const char* link = dwelf_elf_gnu_debuglink(main.elf, &crc);
   for (const std::string& candidate :
-       debug_file_candidates(path, main.build_id(), link == nullptr ? "" : link)) {
-    if (Result<ElfFile> file = open_debug_candidate(candidate, main.build_id(), crc)) {
+       debug_file_candidates(path, build_id_of(main), link == nullptr ? "" : link)) {
+    if (Result<ElfFile> file = open_debug_candidate(candidate, build_id_of(main), crc)) {
       return std::move(*file);
     }
   }
@@ -495,11 +382,11 @@ ElfSymbols::~ElfSymbols() = default;
 
 Result<ElfSymbols> ElfSymbols::open(const std::string& path,
                                     std::span<const std::uint8_t> expected_build_id) {
-  Result<ElfFile> file = open_elf(path);
+  Result<ElfFile> file = path == "[vdso]" ? open_vdso() : open_elf(path);
   if (!file) {
     return file.error();
   }
-  if (!expected_build_id.empty() && !std::ranges::equal(file->build_id(), expected_build_id)) {
+  if (!expected_build_id.empty() && !std::ranges::equal(build_id_of(*file), expected_build_id)) {
     return Error{ErrorKind::kFormat, "'" + path + "' is another build than the one recorded"};
   }
   auto state = std::make_unique<State>();
@@ -522,7 +409,7 @@ std::optional<format::FrameInfo> ElfSymbols::function_at(std::uint64_t offset) {
     frame.line = static_cast<std::uint32_t>(std::max(line, 0));
   }
   if (symbol != nullptr) {
-    frame.function = symbol->name;
+    frame.function = unversioned(symbol->name);
   } else if (described) {
     frame.function = entry_name(subprogram);
   }
@@ -537,10 +424,10 @@ std::vector<format::FrameInfo> ElfSymbols::frames_at(std::uint64_t offset) {
   if (state_->find_subprogram(offset, unit, subprogram)) {
     state_->inline_chain(unit, subprogram, offset, frames);
     if (symbol != nullptr) {
-      frames.back().function = symbol->name;
+      frames.back().function = unversioned(symbol->name);
     }
   } else if (symbol != nullptr) {
-    frames.push_back({symbol->name, {}, 0, false, 0});
+    frames.push_back({unversioned(symbol->name), {}, 0, false, 0});
   }
   return frames;
 }
@@ -563,7 +450,7 @@ std::optional<format::FrameInfo> ElfSymbols::variable_at(std::uint64_t offset) {
     return std::nullopt;
   }
   format::FrameInfo frame;
-  frame.function = variable->name;
+  frame.function = unversioned(variable->name);
   if (offset != variable->start) {
     std::array<char, 24> text{};
     std::snprintf(text.data(), text.size(), "+0x%llx",

@@ -28,8 +28,8 @@ struct FunctionRange {
 
 class ElfSymbols {
  public:
-  // Opens `path` and, if found by build-id or debuglink, its separate debug file.
-  // An empty expected_build_id accepts any file.
+  // Opens `path` ("[vdso]": that of this process) and, if found by build-id or debuglink, its
+  // separate debug file. An empty expected_build_id accepts any file.
   static Result<ElfSymbols> open(const std::string& path,
                                  std::span<const std::uint8_t> expected_build_id);
 

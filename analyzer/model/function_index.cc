@@ -23,6 +23,10 @@ std::string hex_offset(std::uint64_t offset) {
 
 std::string file_name(const std::string& path) { return path.substr(path.find_last_of('/') + 1); }
 
+std::string in_brackets(const std::string& name) {
+  return name.starts_with('[') ? name : "[" + name + "]";
+}
+
 Function special(const std::string& name) {
   Function function;
   function.kind = FunctionKind::kSpecial;
@@ -220,8 +224,7 @@ void FunctionIndex::add_frames(Site& site, std::uint32_t module) {
     chains_.push_back(add_function("truncated", special(kTruncatedName)));
   } else if (!site.named()) {
     const std::string& path = module_path(site.record.module);
-    Function function =
-        special("[" + (path.empty() ? std::string("unknown") : file_name(path)) + "]");
+    Function function = special(in_brackets(path.empty() ? "unknown" : file_name(path)));
     function.module = path;
     function.kind = FunctionKind::kUnnamed;
     chains_.push_back(add_function("module " + std::to_string(module), std::move(function)));

@@ -177,8 +177,10 @@ std::string special_name(const RecordingTables& tables, std::uint64_t offset) {
       return "[object " + std::to_string(number) + "]";
     }
     const std::string kind(format::object_kind_name(object->kind));
-    return object->name.empty() ? "[" + kind + " " + std::to_string(number) + "]"
-                                : "[" + kind + " " + object->name + "]";
+    const format::FrameInfo* place = find(tables.symbols, object->site);
+    const std::string& name =
+        object->name.empty() && place != nullptr ? place->function : object->name;
+    return "[" + kind + " " + (name.empty() ? std::to_string(number) : name) + "]";
   }
   if ((offset & format::kOperationSite) != 0) {
     return format::is_operation(number) ? format::operation_info(number).name

@@ -83,7 +83,16 @@ void analyze(const Bytes& file) {
     write_summary(out, style, *profile);
     write_functions(out, style, *profile, SortKey::kSelf, 0);
     write_tree(out, style, *profile, {});
+    write_tree(out, style, *profile, {.weight = Weight::kSamples});
     write_threads(out, style, *profile, 0);
+    write_waits(out, style, *profile, 0, false);
+    write_locks(out, style, *profile, 0, false);
+    write_io(out, style, *profile, 0, false);
+    write_exceptions(out, style, *profile, 0, false);
+    if (!profile->functions.empty()) {
+      write_callers(out, style, *profile, 0, {});
+      write_callees(out, style, *profile, 0, {});
+    }
     write_json(out, *profile, SortKey::kTotal, {});
     write_folded(out, *profile, true);
     if (!diff_profiles(*profile, *profile).empty()) std::abort();

@@ -156,6 +156,9 @@ RecordingBuilder sample_recording(Codec codec) {
   session.interval_ns = 100'000'000;
   session.on_full = "block";
   session.cpu_clock = "exact";
+  session.sampler = "timer";
+  session.sampler_reason = "perf_event_open: not permitted";
+  session.sample_interval_ns = 1'000'000;
 
   format::ProcessRecord parent;
   parent.id = 1;
@@ -187,15 +190,24 @@ RecordingBuilder sample_recording(Codec codec) {
     threads[i].exit_ticks = 1'390'000;
     threads[i].cpu_ns = 150'000;
     threads[i].cpu_accuracy = format::CpuAccuracy::kExact;
+    threads[i].runnable_ns = 1000 * i;
   }
 
   const std::vector<format::SpanRecord> main_spans = {
       {1'002'100, 20, 4}, {1'002'130, 30, 4}, {1'002'000, 200, 3}, {1'001'000, 300'000, 2}};
   const std::vector<format::SpanRecord> worker_spans = {{1'002'110, 40, 4}, {1'002'050, 150, 3}};
-  std::vector<format::CounterRow> rows(3);
+  std::vector<format::CounterRow> rows(5);
   for (std::uint32_t i = 0; i < 3; ++i) {
     rows[i].thread = 1;
     rows[i].node = 2 + i;
+  }
+  for (std::uint32_t i = 3; i < 5; ++i) {  // a read below an instruction, and its file
+    rows[i].thread = 1;
+    rows[i].node = 3 + i;
+    rows[i].calls = 1;
+    rows[i].wall_ticks = rows[i].min_ticks = rows[i].max_ticks = 60;
+    rows[i].off_cpu_ticks = i == 4 ? 50 : 0;
+    rows[i].buckets = {{19, 1}};
   }
   rows[0].calls = 1;
   rows[0].wall_ticks = rows[0].min_ticks = rows[0].max_ticks = 300'000;
@@ -225,16 +237,28 @@ RecordingBuilder sample_recording(Codec codec) {
       .processes({parent, child})
       .threads(threads)
       .modules({{1, "/home/user/sample", {0xab, 0xcd}}})
-      .sites({{1, 1, 0x1000}, {2, 1, 0x1100}, {3, 1, 0x1200}})
-      .nodes({{1, 0, 0}, {2, 1, 1}, {3, 2, 2}, {4, 3, 3}})
+      .sites(
+          {{1, 1, 0x1000},
+           {2, 1, 0x1100},
+           {3, 1, 0x1200},
+           {4, 1, 0x1310 | format::kPcSite},
+           {5, 0, format::kOperationSite | static_cast<std::uint64_t>(format::Operation::k_read)},
+           {6, 0, format::kObjectSite | 1}})
+      .nodes({{1, 0, 0}, {2, 1, 1}, {3, 2, 2}, {4, 3, 3}, {5, 3, 4}, {6, 5, 5}, {7, 6, 6}})
+      .objects({{1, format::ObjectKind::kFile, "/home/user/data", 0}})
       .spans(1, main_spans)
       .spans(2, worker_spans)
       .counters(rows, 1'000'000, 1'500'000)
+      .metrics({{1, 5, format::Metric::kSamples, 2}, {1, 7, format::Metric::kBytes, 512}},
+               1'000'000, 1'500'000)
+      .events(1, {{1'002'010, 0, format::EventKind::kSample, 5, 0, 0, 1, ""},
+                  {1'002'020, 0, format::EventKind::kSample, 5, 0, 0, 1, ""}})
       .open_calls({open})
       .losses({{format::LossKind::kSpans, 3, 2, "ring full"}})
       .symbols({{1, {{"main", "sample.c", 30, false}}},
                 {2, {{"_Z4workv", "sample.c", 20, false}}},
-                {3, {{"leaf", "sample.c", 10, false}}}})
+                {3, {{"leaf", "sample.c", 10, false}}},
+                {4, {{"fill", "sample.c", 5, true, 6}, {"load", "sample.c", 8, false, 9}}}})
       .end(end);
   return builder;
 }

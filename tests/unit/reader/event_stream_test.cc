@@ -39,7 +39,8 @@ TEST_CASE("event stream: everything, in the order of time") {
   CHECK(count(events, EventKind::kThreadStart) == 3);
   CHECK(count(events, EventKind::kThreadEnd) == 3);
   CHECK(count(events, EventKind::kSpan) == 6);
-  CHECK(count(events, EventKind::kSnapshot) == 3);
+  CHECK(count(events, EventKind::kSnapshot) == 5);
+  CHECK(count(events, EventKind::kSample) == 2);
   CHECK(count(events, EventKind::kOpenCall) == 1);
   CHECK(count(events, EventKind::kLoss) == 1);
   CHECK(events.back().kind == EventKind::kSessionEnd);

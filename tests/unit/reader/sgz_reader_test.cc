@@ -92,7 +92,7 @@ TEST_CASE("reader: another major version is refused") {
 
 TEST_CASE("reader: a recording without footer is damaged only at its end") {
   const Contents contents = read_all(sample_recording().bytes());
-  CHECK(contents.blocks.size() == 13);
+  CHECK(contents.blocks.size() == 16);
   REQUIRE(contents.damage.size() == 1);
   CHECK(contents.damage[0].offset == sample_recording().bytes().size());
 }
@@ -104,7 +104,7 @@ TEST_CASE("reader: missing blocks are reported") {
   recording.losses({});
   recording.finish();
   const Contents contents = read_all(recording.bytes());
-  CHECK(contents.damage == std::vector<ReaderDamage>{{gap_at, 0, "blocks 13 to 14 are missing"}});
+  CHECK(contents.damage == std::vector<ReaderDamage>{{gap_at, 0, "blocks 16 to 17 are missing"}});
 }
 
 TEST_CASE("reader: a block that is there twice is delivered once") {

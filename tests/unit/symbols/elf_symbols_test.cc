@@ -149,6 +149,20 @@ TEST_CASE("variables have names too", "[symbols]") {
   CHECK_FALSE(symbols->variable_at(start_of(*symbols, "outer")));
 }
 
+TEST_CASE("the vdso has names, and no version stands in any", "[symbols]") {
+  auto vdso = ElfSymbols::open("[vdso]", {});
+  if (vdso) {  // some machines have none
+    bool clock = false;
+    for (const FunctionRange& function : vdso->functions()) {
+      const auto frame = vdso->function_at(function.start);
+      REQUIRE(frame);
+      CHECK(frame->function.find('@') == std::string::npos);
+      clock = clock || frame->function.ends_with("clock_gettime");
+    }
+    CHECK(clock);
+  }
+}
+
 TEST_CASE("a separate debug file is used, another build's is not", "[symbols]") {
   Fixture fixture;
   fixture.run("objcopy --only-keep-debug lib.so lib.debug");
