@@ -30,11 +30,22 @@ bool is_nested(const volatile Lock* /*not recursive*/) {
   return false;
 }
 
+// The thread that has a mutex, as glibc keeps it in there.
+std::uint32_t owner_of(const pthread_mutex_t* mutex) {
+  constexpr int kLargestTid = 1 << 22;  // above: marks of robust mutexes
+  const int owner = *const_cast<const volatile int*>(&mutex->__data.__owner);
+  return owner > 0 && owner <= kLargestTid ? static_cast<std::uint32_t>(owner) : 0;
+}
+template <typename Lock>
+std::uint32_t owner_of(const volatile Lock* /*does not tell*/) {
+  return 0;
+}
+
 // Waits for a lock that was found taken.
-template <Operation kOperation, typename Wait>
-[[gnu::always_inline]] inline int wait_for_lock(const StackPoint& caller, std::uint64_t lock,
-                                                Wait wait) {
-  const runtime::LockWait found = runtime::begin_lock_wait(lock, caller.pc - 1);
+template <Operation kOperation, typename Lock, typename Wait>
+[[gnu::always_inline]] inline int wait_for_lock(const StackPoint& caller, Lock* taken, Wait wait) {
+  const std::uint64_t lock = address_of(taken);
+  const runtime::LockWait found = runtime::begin_lock_wait(lock, caller.pc - 1, owner_of(taken));
   const runtime::OpenOperation open = runtime::begin_operation(kOperation, caller, found.object);
   const int error = wait();
   if (is_taken(error)) {
@@ -55,7 +66,7 @@ template <Operation kOperation, typename Lock, typename Try, typename Wait>
   const std::uint32_t node = runtime::node_of_hold(caller, kOperation, address);
   const int error = attempt(lock);
   if (error == EBUSY) {
-    return wait_for_lock<kOperation>(caller, address, wait);
+    return wait_for_lock<kOperation>(caller, lock, wait);
   }
   if (is_taken(error) && !is_nested(lock)) {
     runtime::note_taken({address, caller.pc - 1, kOperation, node});

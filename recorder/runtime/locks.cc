@@ -43,7 +43,7 @@ LockRecord* find_record(std::uint64_t lock) {
 }
 
 bool is_worth_less(const LockRecord& record) {
-  return record.holder.load(std::memory_order_relaxed) == nullptr &&
+  return record.is_held.load(std::memory_order_relaxed) == 0 &&
          record.was_waited_for.load(std::memory_order_relaxed) == 0;
 }
 
@@ -58,6 +58,7 @@ LockRecord* claim_record(std::uint64_t lock) {
     std::uint64_t seen = record->lock.load(std::memory_order_relaxed);
     if ((seen == 0 || is_worth_less(*record)) &&
         record->lock.compare_exchange_strong(seen, lock, std::memory_order_relaxed)) {
+      record->holder.store(nullptr, std::memory_order_relaxed);
       record->object.store(0, std::memory_order_relaxed);
       record->node.store(0, std::memory_order_relaxed);
       record->was_waited_for.store(0, std::memory_order_relaxed);
@@ -235,6 +236,7 @@ void note_taken_slowly(const Acquisition& taken) {
   record->operation.store(taken.operation, std::memory_order_relaxed);
   record->node.store(taken.node, std::memory_order_relaxed);
   record->holder.store(mine->lane, std::memory_order_release);
+  record->is_held.store(1, std::memory_order_relaxed);
   const HeldLock entry = {record, taken.lock, taken.pc, now_ticks, taken.node, taken.operation};
   for (std::uint64_t i = 0; i < mine->count; ++i) {
     if (is_new_pair(mine->held[i].lock, taken.lock)) {
@@ -258,7 +260,7 @@ void note_released_slowly(std::uint64_t lock) {
       count_hold(mine->lane, held);
     }
     if (held.record->holder.load(std::memory_order_relaxed) == mine->lane) {
-      held.record->holder.store(nullptr, std::memory_order_release);
+      held.record->is_held.store(0, std::memory_order_relaxed);
     }
     for (std::uint64_t next = i + 1; next < mine->count; ++next) {
       mine->held[next - 1] = mine->held[next];
@@ -270,25 +272,27 @@ void note_released_slowly(std::uint64_t lock) {
 
 void forget_lock(std::uint64_t lock) {
   if (LockRecord* record = find_record(lock)) {
-    record->holder.store(nullptr, std::memory_order_relaxed);
+    record->is_held.store(0, std::memory_order_relaxed);
     record->was_waited_for.store(0, std::memory_order_relaxed);
     record->lock.store(0, std::memory_order_release);
   }
 }
 
-LockWait begin_lock_wait(std::uint64_t lock, std::uint64_t pc) {
+LockWait begin_lock_wait(std::uint64_t lock, std::uint64_t pc, std::uint32_t owner_tid) {
   LockRecord* record = claim_record(lock);
   if (record == nullptr) {
-    return {find_object(format::ObjectKind::kLock, lock, nullptr, 0, pc), 0, 0, 0};
+    return {find_object(format::ObjectKind::kLock, lock, nullptr, 0, pc), owner_tid, 0, 0};
   }
-  LockWait wait = {object_of(record, lock, pc), 0, 0, 0};
+  LockWait wait = {object_of(record, lock, pc), owner_tid, 0, 0};
   const Lane* holder = record->holder.load(std::memory_order_acquire);
   const std::uint64_t holder_pc = record->pc.load(std::memory_order_relaxed);
   const std::uint32_t node = record->node.load(std::memory_order_relaxed);
   const format::Operation operation = record->operation.load(std::memory_order_relaxed);
   // After the holder was read: who takes the lock from now on knows its node.
   record->was_waited_for.store(1, std::memory_order_relaxed);
-  if (holder == nullptr || record->holder.load(std::memory_order_acquire) != holder) {
+  const bool is_held = record->is_held.load(std::memory_order_relaxed) != 0;
+  if (holder == nullptr || record->holder.load(std::memory_order_acquire) != holder ||
+      (owner_tid != 0 ? owner_tid != holder->tid : !is_held)) {
     return wait;
   }
   wait.holder_tid = holder->tid;

@@ -11,11 +11,12 @@
 // times are exact from then on, and are kept at the node of the lock below that context.
 //
 // Races. A waiter reads a record that its holder writes: it reads the holder twice and takes the
-// rest only if that did not change, so a holder is named right or not at all. Two locks that are
-// met for the first time at once may claim the same record: one of them is not tracked this time.
-// A lock that is destroyed without a call of ours (std::mutex) leaves its record to the next at its
-// address, which then is taken for it. A lock that is released by another thread than it was taken
-// by has its record put right when it is taken again.
+// rest only if that did not change, and if it is who a mutex itself says; so a holder is named
+// right or not at all. Two locks that are met for the first time at once may claim the same record:
+// one of them is not tracked this time. A lock that is destroyed without a call of ours
+// (std::mutex) leaves its record to the next at its address, which then is taken for it. A lock
+// that is released by another thread than it was taken by has its record put right when it is taken
+// again.
 //
 //   Where    target side; hooks of locks. Not for signal handlers: POSIX allows no lock there.
 //   Memory   records: fixed table. Lists: one private mapping per process, a slot per lane.
@@ -33,12 +34,13 @@ namespace spyglass::runtime {
 
 struct alignas(64) LockRecord {
   std::atomic<std::uint64_t> lock;            // its address; 0: free
-  std::atomic<format::Lane*> holder;          // of several readers, the last that came
+  std::atomic<format::Lane*> holder;          // who took it last
   std::atomic<std::uint64_t> pc;              // the call that took it, while it is held
   std::atomic<std::uint32_t> node;            // the holder's node of the lock; 0: unknown
   std::atomic<std::uint32_t> was_waited_for;  // 1: acquisitions are timed
   std::atomic<std::uint32_t> object;          // reference; 0: not known yet
   std::atomic<format::Operation> operation;   // that took it
+  std::atomic<std::uint32_t> is_held;         // of several readers, by the last that came
 };
 static_assert(sizeof(LockRecord) == 64);
 
@@ -106,6 +108,7 @@ struct Acquisition {
   record->operation.store(taken.operation, std::memory_order_relaxed);
   record->node.store(0, std::memory_order_relaxed);
   record->holder.store(mine->lane, std::memory_order_release);
+  record->is_held.store(1, std::memory_order_relaxed);
   HeldLock& held = mine->held[0];
   held.record = record;
   held.lock = taken.lock;
@@ -126,7 +129,7 @@ struct Acquisition {
                        0) != 0) {
     return note_released_slowly(lock);
   }
-  held.record->holder.store(nullptr, std::memory_order_release);
+  held.record->is_held.store(0, std::memory_order_relaxed);
   mine->count = 0;
 }
 
@@ -140,7 +143,8 @@ struct LockWait {
   std::uint32_t holder_lane;  // index of the lane that holder_node is of
   std::uint32_t holder_node;  // 0: unknown
 };
-LockWait begin_lock_wait(std::uint64_t lock, std::uint64_t pc);
+// `owner_tid`: who has it, if the lock itself says so, else 0.
+LockWait begin_lock_wait(std::uint64_t lock, std::uint64_t pc, std::uint32_t owner_tid);
 
 // After the wait, whatever it brought: says who was waited for, if it lasted long enough to be a
 // span.
