@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
@@ -23,10 +24,11 @@ namespace {
 
 constexpr std::size_t kLargestRing = 8U << 20U;
 constexpr std::size_t kSmallestRing = 64U << 10U;
-// Measured with 8, 16 and 32 KiB: docs/decisions.
-constexpr std::uint32_t kStackBytes = 16U << 10U;
-constexpr std::uint32_t kSmallStackBytes = 8U << 10U;  // where rings are short
-constexpr std::size_t kShortRing = 1U << 20U;
+// Most stacks fit into 16 KiB. Not those of programs with buffers on them: git's need 32.
+constexpr std::uint32_t kStackBytes = 32U << 10U;
+constexpr std::uint32_t kSmallStackBytes = 8U << 10U;
+constexpr std::uint64_t kSamplesInRing = 200;  // so many are to fit, and those of this time:
+constexpr std::uint64_t kRingNs = 100'000'000;
 constexpr std::size_t kMlockMargin = 2;  // the program's own events take some of it too
 constexpr std::size_t kMostCpus = 4096;
 constexpr const char* kNoMemory = "locking memory for a perf event";
@@ -35,6 +37,16 @@ std::uint64_t read_number(const char* path, std::uint64_t otherwise) {
   std::ifstream file(path);
   std::uint64_t value = otherwise;
   return file >> value ? value : otherwise;
+}
+
+// How much of the stack to copy, so that the ring holds enough samples.
+std::uint32_t stack_bytes(std::size_t ring, std::uint64_t interval_ns) {
+  const std::uint64_t samples = std::max(kSamplesInRing, kRingNs / interval_ns);
+  std::uint32_t bytes = kStackBytes;
+  while (bytes > kSmallStackBytes && ring / bytes < samples) {
+    bytes /= 2;
+  }
+  return bytes;
 }
 
 // "0-3,8" to numbers.
@@ -163,7 +175,7 @@ Result<PerfEvents> open_events(pid_t tid, std::uint64_t interval_ns, bool at_exe
   std::size_t bytes = ring_bytes(cpus.size());
   while (true) {
     PerfEvents events;
-    events.stack_bytes = bytes < kShortRing ? kSmallStackBytes : kStackBytes;
+    events.stack_bytes = stack_bytes(bytes, interval_ns);
     perf_event_attr attr = sampling_of(interval_ns, bytes, events.stack_bytes);
     attr.disabled = at_exec ? 1 : 0;
     attr.enable_on_exec = at_exec ? 1 : 0;

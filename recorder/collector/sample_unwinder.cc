@@ -174,7 +174,7 @@ bool SampleUnwinder::follow_remotely(const PerfSample& sample, const Memory& mem
     places_.push_back(place_of(at, memory.space()));
   }
   end = StackEnd::kNoRule;
-  if (remote.whole) {
+  if (remote.whole || rule_at(at, memory.space()).kind == RuleKind::kOutermost) {
     end = StackEnd::kWhole;
   } else if (places_.size() >= max_frames_) {
     end = StackEnd::kTooDeep;
