@@ -58,7 +58,7 @@ static void in_pause(void) { pause(); }
 static void in_sem_wait(void) { sem_wait(&g_semaphore); }
 static void in_free_sem_wait(void) {
   pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
-  usleep(50000);  // until the request is there
+  usleep(300000);  // until the request is there
   pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
   sem_wait(&g_free);
 }

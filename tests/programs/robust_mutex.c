@@ -8,20 +8,34 @@
 
 #include "program.h"
 
-static void* take_and_die(void* mutex) {
-  pthread_mutex_lock(mutex);
+struct Shared {
+  pthread_mutex_t mutex;
+  volatile int is_taken;
+};
+
+static void* take_and_die(void* given) {
+  struct Shared* shared = given;
+  pthread_mutex_lock(&shared->mutex);
+  shared->is_taken = 1;
   usleep(20000);
   return NULL;
 }
 
-static pthread_mutex_t* make(void) {
+static void wait_until_taken(const struct Shared* shared) {
+  while (!shared->is_taken) {
+    usleep(1000);
+  }
+}
+
+static struct Shared* make(void) {
   pthread_mutexattr_t how;
-  pthread_mutex_t* mutex = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  struct Shared* shared =
+      mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   pthread_mutexattr_init(&how);
   pthread_mutexattr_setrobust(&how, PTHREAD_MUTEX_ROBUST);
   pthread_mutexattr_setpshared(&how, PTHREAD_PROCESS_SHARED);
-  pthread_mutex_init(mutex, &how);
-  return mutex;
+  pthread_mutex_init(&shared->mutex, &how);
+  return shared;
 }
 
 static void after_death(pthread_mutex_t* mutex, int repair) {
@@ -36,19 +50,19 @@ static void after_death(pthread_mutex_t* mutex, int repair) {
 int main(void) {
   for (int repair = 0; repair < 2; ++repair) {
     pthread_t thread;
-    pthread_mutex_t* mutex = make();
-    pthread_create(&thread, NULL, take_and_die, mutex);
-    usleep(5000);
-    after_death(mutex, repair);
+    struct Shared* shared = make();
+    pthread_create(&thread, NULL, take_and_die, shared);
+    wait_until_taken(shared);
+    after_death(&shared->mutex, repair);
     pthread_join(thread, NULL);
-    mutex = make();
+    shared = make();
     const pid_t child = fork();
     if (child == 0) {
-      take_and_die(mutex);
+      take_and_die(shared);
       _exit(0);
     }
-    usleep(5000);
-    after_death(mutex, repair);
+    wait_until_taken(shared);
+    after_death(&shared->mutex, repair);
     waitpid(child, NULL, 0);
   }
   return 0;

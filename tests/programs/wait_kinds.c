@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every kind of lock and condition, waited for once for 20 ms and once not at all, and what each
+// Every kind of lock and condition, waited for once for 100 ms and once not at all, and what each
 // call returned.
 #define _GNU_SOURCE
 #include <errno.h>
@@ -12,7 +12,7 @@
 
 #include "program.h"
 
-enum { kWaitUs = 20000 };
+enum { kWaitUs = 100000 };
 
 static pthread_mutex_t g_mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t g_condition = PTHREAD_COND_INITIALIZER;
