@@ -103,7 +103,8 @@ void read_symbols(Elf* elf, std::uint32_t type, SymbolSort sort, std::vector<Fun
     if (gelf_getsym(data, static_cast<int>(i), &symbol) == nullptr) {
       return;
     }
-    if (!is_of(sort, GELF_ST_TYPE(symbol.st_info)) || symbol.st_shndx == SHN_UNDEF) {
+    if (!is_of(sort, GELF_ST_TYPE(symbol.st_info)) || symbol.st_shndx == SHN_UNDEF ||
+        symbol.st_shndx == SHN_ABS) {
       continue;
     }
     const char* name = elf_strptr(elf, header.sh_link, symbol.st_name);

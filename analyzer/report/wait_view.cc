@@ -44,7 +44,9 @@ bool is_system_code(const Function& function) {
   const std::string_view module = module_name(function.module);
   const bool library = std::any_of(kLibraries.begin(), kLibraries.end(),
                                    [&](std::string_view name) { return module.starts_with(name); });
-  return library || qualified_name(function.name).starts_with("std::") ||
+  // Templates of the C++ library are compiled into the program.
+  return library || function.file.starts_with("/usr/include/") ||
+         qualified_name(function.name).starts_with("std::") ||
          qualified_name(function.name).starts_with("__gnu_cxx::");
 }
 
@@ -124,7 +126,11 @@ std::string responsible_name(const Profile& profile, std::uint32_t node, bool fu
   const std::uint32_t found = responsible_node(profile, node);
   if (found == 0) return "?";
   const Function& function = function_at(profile, found);
-  return full || function.short_name.empty() ? function.name : function.short_name;
+  const std::string& name =
+      full || function.short_name.empty() ? function.name : function.short_name;
+  // Of a lambda that is inlined, debug information knows nothing more.
+  if (name != "operator()" || function.file.empty()) return name;
+  return name + " " + std::string(module_name(function.file)) + ":" + std::to_string(function.line);
 }
 
 std::vector<std::uint32_t> stack_of(const Profile& profile, std::uint32_t node) {
