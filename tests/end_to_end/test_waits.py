@@ -97,6 +97,12 @@ class Transparency(EndToEndTest):
         ends = [process["exit"] for process in recorded.analysis()["processes"]]
         self.assertNotIn({"code": 9}, ends)
 
+    def test_dlopen_looks_where_its_caller_says(self):
+        recorded = self.assert_transparent([program("dlopen_search")])
+        self.assertIn(b"by name 42\nby origin 42\nby path 42\n", recorded.stdout)
+        measured = [row for row in recorded.analysis()["waits"] if row["operation"] == "dlopen"]
+        self.assertEqual(sum(row["calls"] for row in measured), 3)  # those with a path
+
     def test_signal_storm(self):
         self.assert_transparent([program("signal_storm"), "2"])
 
