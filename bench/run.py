@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measures Spyglass against the floor, against uftrace, and against its budgets.
 
-usage: bench/run.py [SECTION...]        sections: hooks startup analyze memory sqlite codec unwind sampling waits (all)
+usage: bench/run.py [SECTION...]        sections: hooks startup analyze memory sqlite codec unwind sampling waits exceptions (all)
 
 Prints one table per section and writes everything, round by round, to <build>/results.json.
 bench/README.md explains the method; docs/performance.md holds the current figures.
@@ -16,6 +16,7 @@ import sys
 
 import harness
 import section_analyze
+import section_exceptions
 import section_hooks
 import section_memory
 import section_sampling
@@ -35,6 +36,7 @@ SECTIONS = {
     "unwind": section_unwind.run_unwind,
     "sampling": section_sampling.run_sampling,
     "waits": section_waits.run_waits,
+    "exceptions": section_exceptions.run_exceptions,
 }
 
 

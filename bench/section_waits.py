@@ -6,10 +6,11 @@ import harness
 BUDGETS_NS = {"lock_unlock": 20}
 
 
-def costs(context, options):
-    command = [context.program("waits_plain"), str(context.scale)]
+def costs_of(context, program, options):
+    """What the program prints: name to ns. `options` of spyglass-run; None: bare."""
+    command = [context.program(program), str(context.scale)]
     if options is not None:
-        command = [context.spyglass_run, "-q", "-f", "-o", context.scratch_path("waits.sgz"),
+        command = [context.spyglass_run, "-q", "-f", "-o", context.scratch_path(f"{program}.sgz"),
                    "--frequency=0", *options, "--", *command]
     lines = context.measure(command, pin=True).stdout.decode().split("\n")
     return {name: float(ns) for name, ns in (line.split() for line in lines if line)}
@@ -20,9 +21,9 @@ def run_waits(context):
     if not context.spyglass_run:
         raise harness.BenchError("spyglass-run is not built (see --tools)")
     rounds = harness.interleave({
-        "bare": lambda: costs(context, None),
-        "off": lambda: costs(context, ["--operations=none"]),
-        "recorded": lambda: costs(context, []),
+        "bare": lambda: costs_of(context, "waits_plain", None),
+        "off": lambda: costs_of(context, "waits_plain", ["--operations=none"]),
+        "recorded": lambda: costs_of(context, "waits_plain", []),
     }, context.rounds)
     result, rows = {}, []
     for name in rounds["bare"][0]:
