@@ -205,5 +205,25 @@ class UnwindTest(unittest.TestCase):
                              max(2, total["stacks"] // 100), "\n".join(texts)[:5000])
 
 
+class RecordedStacks(harness.EndToEndTest):
+    def test_plugins_that_take_turns_at_the_same_addresses(self):
+        rounds = 50
+        folder = os.path.dirname(harness.program("reloaded_plugins"))
+        recorded = self.assert_transparent(
+            [harness.program("reloaded_plugins"), folder, str(rounds)])
+        analysis = recorded.analysis()
+        names = [function["name"] for function in analysis["functions"]]
+        for function in ("write_in_a", "write_in_b"):
+            rows = [row for row in analysis["waits"]
+                    if row["operation"] == "write" and row["function"] == function]
+            self.assertEqual(sum(row["calls"] for row in rows), 10 * rounds, function)
+            for row in rows:
+                stack = [names[index] for index in row["stack"]]
+                self.assertEqual([name for name in stack if name in
+                                  ("write_in_a", "write_in_b", "call_plugin", "main")],
+                                 [function, "call_plugin", "main"])
+                self.assertNotIn("[stack truncated]", stack)
+
+
 if __name__ == "__main__":
     unittest.main()
