@@ -2,10 +2,14 @@
 #include "recorder/collector/embed_symbols.h"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
+#include <cstdio>
 #include <optional>
+#include <string>
 #include <utility>
 
+#include "recorder/collector/sample_image.h"
 #include "symbols/elf_symbols.h"
 #include "symbols/perf_map.h"
 
@@ -18,7 +22,7 @@ constexpr std::size_t kSitesBetweenLooks = 256;  // at the clock
 // The names of one module.
 class ModuleNames {
  public:
-  explicit ModuleNames(const format::ModuleInfo& module) {
+  explicit ModuleNames(const format::ModuleInfo& module) : module_(module) {
     if (is_perf_map_path(module.path)) {
       if (Result<PerfMap> opened = PerfMap::open(module.path)) {
         map_.emplace(std::move(*opened));
@@ -40,7 +44,8 @@ class ModuleNames {
       return {};
     }
     if (instruction) {
-      return file_->frames_at(offset);
+      std::vector<format::FrameInfo> frames = file_->frames_at(offset);
+      return frames.empty() ? nameless_at(offset) : frames;
     }
     std::optional<format::FrameInfo> frame = file_->function_at(offset);
     if (!frame) {
@@ -51,6 +56,23 @@ class ModuleNames {
   }
 
  private:
+  // A stripped function is known by its place: its unwinding rules tell where it begins.
+  std::vector<format::FrameInfo> nameless_at(std::uint64_t offset) {
+    if (!image_) {
+      image_.emplace(SampleImage::open({module_.path, module_.build_id, 0, 0}));
+    }
+    const std::uint64_t begin = unwind::entry_begin(image_->tables(), offset);
+    if (begin == 0) {
+      return {};
+    }
+    const std::string file = module_.path.substr(module_.path.rfind('/') + 1);
+    std::array<char, 24> place;
+    std::snprintf(place.data(), place.size(), "+0x%llx", static_cast<unsigned long long>(begin));
+    return {{file + place.data(), {}, 0, false, 0}};
+  }
+
+  const format::ModuleInfo& module_;
+  std::optional<SampleImage> image_;
   std::optional<ElfSymbols> file_;
   std::optional<PerfMap> map_;
 };

@@ -213,4 +213,9 @@ bool has_entry(const Tables& tables, std::uint64_t pc) {
   return find_entry(tables, pc, entry);
 }
 
+std::uint64_t entry_begin(const Tables& tables, std::uint64_t pc) {
+  FrameEntry entry = new_entry(tables);
+  return find_entry(tables, pc, entry) ? entry.begin : 0;
+}
+
 }  // namespace spyglass::unwind

@@ -49,4 +49,7 @@ Rule find_rule(const Tables& tables, std::uint64_t pc);
 // Whether a table entry covers pc at all, whatever its rule.
 bool has_entry(const Tables& tables, std::uint64_t pc);
 
+// Where the code that this entry covers begins: a function, or a part that was split off; 0: none.
+std::uint64_t entry_begin(const Tables& tables, std::uint64_t pc);
+
 }  // namespace spyglass::unwind

@@ -110,6 +110,7 @@ TEST_CASE("the function that covers an address is found, others are not", "[unwi
       CHECK(is(find_rule(tables, begin + 0x7f), RuleKind::kRsp, 16 + i));
       CHECK(find_rule(tables, begin + 0x80).kind == RuleKind::kUnknown);
       CHECK(has_entry(tables, begin));
+      CHECK(entry_begin(tables, begin + 1) == begin);
       CHECK_FALSE(has_entry(tables, begin - 1));
     }
     CHECK(find_rule(tables, 0x1fff).kind == RuleKind::kUnknown);
