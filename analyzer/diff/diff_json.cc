@@ -113,7 +113,7 @@ void write_function(JsonWriter& json, const FunctionDiff& function) {
 enum class Presence { kCommon, kAdded, kVanished };
 
 Presence presence(const FunctionDiff& function) {
-  if (function.is_common()) return Presence::kCommon;
+  if (function.is_common() || function.is_one_sided_by_chance()) return Presence::kCommon;
   return function.base == nullptr ? Presence::kAdded : Presence::kVanished;
 }
 
@@ -122,6 +122,8 @@ void write_functions(JsonWriter& json, std::string_view key, const ProfileDiff& 
   json.new_line();
   json.key(key).begin_array();
   for (const FunctionDiff& function : diff.functions) {
+    // Operations have rows of their own.
+    if (function.function().kind == FunctionKind::kOperation) continue;
     if (presence(function) != wanted || !is_shown(diff, view, function)) continue;
     write_function(json, function);
   }

@@ -293,7 +293,8 @@ void write_diff(std::ostream& out, const TextStyle& style, const ProfileDiff& di
   std::vector<const FunctionDiff*> vanished;
   std::size_t hidden = 0;
   for (const FunctionDiff& function : diff.functions) {
-    if (!function.is_common() && !diff.sampled) {
+    if (function.function().kind == FunctionKind::kOperation) continue;  // see its own rows
+    if (!function.is_common() && !diff.sampled && !function.is_one_sided_by_chance()) {
       (function.base == nullptr ? added : vanished).push_back(&function);
     } else if (is_shown(diff, view, function)) {
       common.push_back(&function);

@@ -218,6 +218,11 @@ Split split_change(const Change& calls, const Change& time) {
   return split;
 }
 
+bool FunctionDiff::is_one_sided_by_chance() const {
+  return !is_common() && calls.base == 0 && calls.now == 0 &&
+         std::fabs(sigmas(total_samples)) < kSignificantSigmas;
+}
+
 bool FunctionDiff::changed() const {
   for (const Change* change : {&calls, &wall_self_ns, &wall_total_ns, &cpu_self_ns, &cpu_total_ns,
                                &mean_ns, &p99_ns, &self_samples, &total_samples, &bytes, &errors}) {

@@ -54,6 +54,8 @@ struct FunctionDiff {
   // The side that is there, preferably the new one.
   const Function& function() const { return now != nullptr ? *now : *base; }
   bool is_common() const { return base != nullptr && now != nullptr; }
+  // Only one side has it, but just because samples happened to hit it there.
+  bool is_one_sided_by_chance() const;
   bool changed() const;
 };
 

@@ -99,6 +99,25 @@ TEST_CASE("operations: a change that samples make by chance fails no rule") {
   CHECK_FALSE(parse_fail_rule("exceptions>1ms"));
 }
 
+TEST_CASE("operations: what a few samples hit on one side only is not new") {
+  StackScript base;
+  base.call({"hook:main"}, 1, 1000).sample({"main"}, 5);
+  StackScript now;
+  now.call({"hook:main"}, 1, 1000).sample({"main", "rare"}, 4).sample({"main", "often"}, 40);
+  now.operate({"hook:main"}, {"sleep"}, {.calls = 1, .each_ns = 10});
+  const Profile base_profile = base.profile();
+  const Profile now_profile = now.profile();
+  const ProfileDiff diff = diff_profiles(base_profile, now_profile);
+  std::ostringstream json;
+  write_diff_json(json, diff, {.threshold = 0}, {});
+  const std::string text = json.str();
+  const std::string functions = text.substr(text.find("\"functions\":["));
+  const std::string added = text.substr(text.find("\"added\":["));
+  CHECK(functions.find("rare") < functions.find("\"added\":["));
+  CHECK(added.find("often") < added.find("\"vanished\":["));
+  CHECK(added.find("\"name\":\"sleep\"") == std::string::npos);
+}
+
 TEST_CASE("operations: both views show what changed") {
   const Profile base = made(1);
   const Profile now = made(2);
