@@ -77,7 +77,13 @@ bool has_room(const void* context) {
 }
 
 void send_again(int number, siginfo_t* info) {
-  kernel(SYS_rt_tgsigqueueinfo, kernel(SYS_getpid), kernel(SYS_gettid), number, info);
+  const long process = kernel(SYS_getpid);
+  const long thread = kernel(SYS_gettid);
+  // As abort() and raise() do where that is how it came: a sandbox that lets them lets us.
+  if (info->si_code == SI_TKILL ||
+      kernel(SYS_rt_tgsigqueueinfo, process, thread, number, info) != 0) {
+    kernel(SYS_tgkill, process, thread, number);
+  }
 }
 
 void on_fatal_signal(int number, siginfo_t* info, void* context) {
