@@ -28,6 +28,11 @@ def ways_to_run(context, command):
             [context.spyglass_run, "-q", "-f", "-o", path, f"-F{HERTZ}", f"--sampler={sampler}",
              "--", *command], {}, path, [context.spyglass, "analyze", path])
     if context.peers and shutil.which("perf"):
+        # What the kernel's timer interrupts cost by themselves: no sampler can be cheaper.
+        path = context.scratch_path("ip.data")
+        ways["perf record, no stacks"] = (
+            ["perf", "record", "-q", "-e", "task-clock:u", "-F", str(HERTZ), "-o", path, "--",
+             *command], {}, path, None)
         path = context.scratch_path("perf.data")
         ways["perf record"] = (
             ["perf", "record", "-q", "-e", "task-clock:u", "-F", str(HERTZ), "--call-graph",
