@@ -22,12 +22,12 @@
 namespace spyglass::collector {
 namespace {
 
-constexpr std::size_t kLargestRing = 8U << 20U;
+constexpr std::size_t kLargestRing = 4U << 20U;  // the kernel clears it before the program begins
 constexpr std::size_t kSmallestRing = 64U << 10U;
 // Most stacks fit into 16 KiB. Not those of programs with buffers on them: git's need 32.
 constexpr std::uint32_t kStackBytes = 32U << 10U;
 constexpr std::uint32_t kSmallStackBytes = 8U << 10U;
-constexpr std::uint64_t kSamplesInRing = 200;  // so many are to fit, and those of this time:
+constexpr std::uint64_t kSamplesInRing = 100;  // so many are to fit, and those of this time:
 constexpr std::uint64_t kRingNs = 100'000'000;
 constexpr std::size_t kMlockMargin = 2;  // the program's own events take some of it too
 constexpr std::size_t kMostCpus = 4096;
