@@ -286,7 +286,6 @@ void Collector::finish_samples() {
     for (const auto& [subject, reason] : sample_intake_->take_coverage()) {
       add_coverage(subject, reason);
     }
-    summary_.samples = sample_intake_->samples();
   }
 }
 
@@ -316,6 +315,7 @@ void Collector::close_session() {
   using format::LossKind;
   const LossLedger& losses = recording_.losses();
   summary_.calls = recording_.calls_written();
+  summary_.samples = recording_.samples();
   summary_.spans = recording_.spans_written();
   summary_.threads = tasks_.thread_count();
   summary_.processes = tasks_.process_count();

@@ -34,7 +34,10 @@ class Recording {
   void add(const format::ProcessRecord& record) { processes_.push_back(record); }
   void add(const format::ThreadRecord& record) { threads_.push_back(record); }
   void add(format::CounterRow row);
-  void add(const format::MetricRow& row) { metrics_.push_back(row); }
+  void add(const format::MetricRow& row) {
+    samples_ += row.metric == format::Metric::kSamples ? row.value : 0;
+    metrics_.push_back(row);
+  }
   void add(const format::OpenCall& call) { open_calls_.push_back(call); }
   std::size_t waiting_records() const {
     return rows_.size() + metrics_.size() + open_calls_.size() + threads_.size() +
@@ -55,6 +58,7 @@ class Recording {
   std::uint64_t spans_written() const { return spans_written_; }
   // Completed and still open ones, as reports count them.
   std::uint64_t calls_written() const { return calls_written_; }
+  std::uint64_t samples() const { return samples_; }  // whoever took them
 
  private:
   bool write_references();
@@ -79,6 +83,7 @@ class Recording {
   std::size_t merged_rows_ = 0;       // rows_ that are known to be distinct
   std::uint64_t spans_written_ = 0;
   std::uint64_t calls_written_ = 0;
+  std::uint64_t samples_ = 0;
   std::vector<std::uint8_t> raw_;
 };
 

@@ -6,7 +6,7 @@ import math
 import os
 import unittest
 
-from harness import EndToEndTest, PROGRAMS_DIR, program
+from harness import EndToEndTest, PROGRAMS_DIR, SPYGLASS_RUN, analyze, program, run
 
 TIMER = "--sampler=timer"
 # The hunts of the release: SPYGLASS_HUNT_SECONDS=60.
@@ -38,6 +38,13 @@ class TimerSampling(EndToEndTest):
         for thread in analysis["threads"]:
             expected = thread["cpu_ns"] / analysis["samples"]["interval_ns"]
             self.assertLess(abs(thread["samples"] - expected), 0.1 * expected + 10, thread)
+
+    def test_the_closing_line_counts_them(self):
+        path = self.new_path()
+        done = run([SPYGLASS_RUN, "-o", path, TIMER, "--", program("cpu_shares"), "2000"])
+        samples = analyze(path)["samples"]["count"]
+        self.assertIn(f"and {samples} CPU samples".encode(),
+                      done.stderr.replace(b",", b""))
 
     def test_the_program_does_not_notice(self):
         self.assert_transparent([program("sampling_signal")], TIMER, "--frequency=5000")
