@@ -320,6 +320,12 @@ FunctionIndex::Show FunctionIndex::show_of(std::uint32_t site) const {
   return slot == IdIndex::kNone ? Show::kAlways : sites_[slot].show;
 }
 
+bool FunctionIndex::is_unnamed(std::uint32_t site) const {
+  const std::uint32_t slot = index_.find(site);
+  return slot != IdIndex::kNone && sites_[slot].known && !sites_[slot].named() &&
+         sites_[slot].record.module != 0;
+}
+
 std::string FunctionIndex::place_of(std::uint32_t id) const {
   const std::uint32_t slot = index_.find(id);
   if (slot == IdIndex::kNone || !sites_[slot].known) {

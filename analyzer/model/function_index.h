@@ -46,6 +46,7 @@ class FunctionIndex {
   // How a frame there is shown.
   enum class Show { kAlways, kNotOutermost, kNever };
   Show show_of(std::uint32_t site) const;
+  bool is_unnamed(std::uint32_t site) const;
   // What a lock's site says of it: the name of a variable, or where it was met first.
   std::string place_of(std::uint32_t site) const;
   std::uint32_t damaged() const { return damaged_; }

@@ -69,6 +69,11 @@ class Merger {
     if (node.role != Role::kFrame) {
       return false;
     }
+    // Of a stripped program, _start has no name.
+    if (node.parent == NodeTable::kRootSlot && node.counts.samples == 0 &&
+        functions_.is_unnamed(node.site)) {
+      return true;
+    }
     const FunctionIndex::Show show = functions_.show_of(node.site);
     return show == FunctionIndex::Show::kNever ||
            (show == FunctionIndex::Show::kNotOutermost && hidden_to_root_[node.parent]);

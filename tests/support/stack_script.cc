@@ -28,7 +28,8 @@ StackScript::StackScript() {
   nodes_.push_back({format::kRootNode, 0, 0});
   modules_ = {{1, "/bin/script", {1, 2, 3}},
               {2, "/lib/libc.so.6", {4, 5, 6}},
-              {3, "/usr/lib/spyglass/libspyglass.so", {7}}};
+              {3, "/usr/lib/spyglass/libspyglass.so", {7}},
+              {4, "/lib/libother.so", {8}}};
   thread(1);
 }
 
@@ -75,7 +76,7 @@ std::uint32_t StackScript::site_of(const std::string& name) {
   std::string rest = hook ? name.substr(5) : name;
   std::uint32_t module = 1;
   if (const std::size_t mark = rest.find('!'); mark != std::string::npos) {
-    module = rest.starts_with("libc") ? 2 : 3;
+    module = rest.starts_with("libc") ? 2 : rest.starts_with("libspyglass") ? 3 : 4;
     rest.erase(0, mark + 1);
   }
   const std::uint64_t offset = 0x1000 + 0x10 * std::uint64_t{id};

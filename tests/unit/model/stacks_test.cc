@@ -63,11 +63,13 @@ TEST_CASE("stacks: what begins a thread and this tool's own code are not shown")
   StackScript script;
   script.sample({"_start", "libc.so.6!__libc_start_main_impl", "libc.so.6!", "main", "work"}, 4);
   script.sample({"main", "libspyglass.so!read", "libc.so.6!__read"}, 2);
+  script.sample({"libother.so!", "libc.so.6!__libc_start_main", "main", "stripped"}, 1);
   script.sample({"_start"}, 1);                       // there was nothing else
   script.sample({"main", "callback", "clone"}, 1);    // the program's own function
   script.sample({"main", "libspyglass.so!hook"}, 3);  // counts at its caller
   const Profile profile = script.profile();
-  CHECK(profile.samples == 11);
+  CHECK(profile.samples == 12);
+  CHECK(node_at(profile, {"main", "stripped"}).metrics.samples.self == 1);
   CHECK(node_at(profile, {"main", "work"}).metrics.samples.self == 4);
   CHECK(node_at(profile, {"main", "__read"}).metrics.samples.self == 2);
   CHECK(node_at(profile, {"main", "callback", "clone"}).metrics.samples.self == 1);
