@@ -103,7 +103,7 @@ class PerfSampling(EndToEndTest):
         self.assertGreater(main[0]["samples"]["total"], 0.9 * count)
 
     def test_a_stack_that_no_sample_saw_grow(self):
-        recorded = self.assert_transparent([program("deep_stack"), "400", "3000000"], PERF, "-F10")
+        recorded = self.assert_transparent([program("deep_stack"), "400", "3000000"], PERF, "-F3")
         cut = [loss for loss in recorded.analysis()["losses"] if "copy" in loss["reason"]]
         self.assertTrue(cut, recorded.analysis()["losses"])
 
