@@ -23,6 +23,7 @@ namespace spyglass::collector {
 namespace {
 
 constexpr std::size_t kLargestRing = 4U << 20U;  // the kernel clears it before the program begins
+constexpr std::size_t kAllRings = 64U << 20U;    // on machines with many processors
 constexpr std::size_t kSmallestRing = 64U << 10U;
 // Most stacks fit into 16 KiB. Not those of programs with buffers on them: git's need 32.
 constexpr std::uint32_t kStackBytes = 32U << 10U;
@@ -82,15 +83,13 @@ std::vector<int> online_cpus() {
 
 // As much memory for each ring as the kernel is likely to lock for us.
 std::size_t ring_bytes(std::size_t cpus) {
-  std::size_t allowed = kLargestRing;
+  std::size_t allowed = kAllRings / cpus;
   if (::geteuid() != 0) {
     rlimit locked = {};
     ::getrlimit(RLIMIT_MEMLOCK, &locked);
     const std::size_t for_all = read_number("/proc/sys/kernel/perf_event_mlock_kb", 516) * 1024;
-    allowed = for_all / kMlockMargin;
-    if (locked.rlim_cur / cpus / kMlockMargin > allowed) {
-      allowed = locked.rlim_cur / cpus / kMlockMargin;
-    }
+    const std::size_t ours = locked.rlim_cur / cpus;
+    allowed = std::min(allowed, std::max<std::size_t>(for_all, ours) / kMlockMargin);
   }
   std::size_t bytes = kLargestRing;
   while (bytes > allowed && bytes > kSmallestRing) {
