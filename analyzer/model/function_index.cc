@@ -240,10 +240,19 @@ void FunctionIndex::add_frames(Site& site, std::uint32_t module) {
     Function function;
     function.module = module_path(site.record.module);
     name_function(*frame, function);
+    if (is_nameless(site)) {
+      function.kind = FunctionKind::kUnnamed;
+    }
     chains_.push_back(add_function(identity(module, frame->function, *frame), std::move(function)));
     by_symbol_.try_emplace(by_symbol, chains_.back());
   }
   site.count = static_cast<std::uint32_t>(chains_.size()) - site.first;
+}
+
+bool FunctionIndex::is_nameless(const Site& site) const {
+  return !site.named() ||
+         (site.frames.size() == 1 &&
+          site.frames[0].function.starts_with(file_name(module_path(site.record.module)) + "+0x"));
 }
 
 FunctionIndex::Show FunctionIndex::show_frame(const Site& site) const {
@@ -253,7 +262,8 @@ FunctionIndex::Show FunctionIndex::show_frame(const Site& site) const {
   }
   const bool of_system = module.starts_with("libc.so") || module.starts_with("ld-linux") ||
                          module.starts_with("libpthread.so");
-  const bool outermost = site.named() ? is_outermost_name(site.frames.back().function) : of_system;
+  const bool outermost =
+      is_nameless(site) ? of_system : is_outermost_name(site.frames.back().function);
   return outermost ? Show::kNotOutermost : Show::kAlways;
 }
 
@@ -322,7 +332,7 @@ FunctionIndex::Show FunctionIndex::show_of(std::uint32_t site) const {
 
 bool FunctionIndex::is_unnamed(std::uint32_t site) const {
   const std::uint32_t slot = index_.find(site);
-  return slot != IdIndex::kNone && sites_[slot].known && !sites_[slot].named() &&
+  return slot != IdIndex::kNone && sites_[slot].known && is_nameless(sites_[slot]) &&
          sites_[slot].record.module != 0;
 }
 

@@ -74,6 +74,8 @@ class FunctionIndex {
   void add_called(Site& site, std::uint32_t module);
   void add_frames(Site& site, std::uint32_t module);
   Show show_frame(const Site& site) const;
+  // Known by its place alone: no name, or module and offset for one.
+  bool is_nameless(const Site& site) const;
   const std::string& module_path(std::uint32_t module) const;
   void sort_functions();
 

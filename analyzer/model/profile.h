@@ -69,7 +69,7 @@ struct Metrics {
 enum class FunctionKind : std::uint8_t {
   kFunction,
   kOperation,  // an interposed function, see format/operation.h
-  kUnnamed,    // all code of a module that carries no name
+  kUnnamed,    // code without a name: one function, or all such code of a module
   kSpecial,    // "[stack truncated]" and the like
 };
 

@@ -149,6 +149,13 @@ Weight weight_of(const Profile& profile, const TreeLimits& limits) {
   return limits.weight.value_or(usual_weight(profile));
 }
 
+// Of an operation that only waits, no sample says anything.
+Weight weight_around(const Profile& profile, std::uint32_t function, const TreeLimits& limits) {
+  const Weight usual = weight_of(profile, limits);
+  const bool nothing = total_of(profile.functions[function].metrics, usual) <= 0;
+  return nothing && !limits.weight ? Weight::kWall : usual;
+}
+
 void write_around(std::ostream& out, const TextStyle& style, const Profile& profile,
                   std::uint32_t function, const TreeView& view, std::string_view title,
                   std::string_view remark, const TreeLimits& limits) {
@@ -156,7 +163,7 @@ void write_around(std::ostream& out, const TextStyle& style, const Profile& prof
   std::string name = printable(shown_name(style, subject));
   if (style.width > title.size() + 1) name = compact_name(name, style.width - title.size() - 1);
   write_heading(out, style, fmt::format("{} {}", title, name), remark);
-  const Weight weight = weight_of(profile, limits);
+  const Weight weight = weight_around(profile, function, limits);
   const double whole = std::max(total_of(subject.metrics, weight), 1e-3);
   TreeWriter(style, profile, view, whole, limits, weight).write(out);
 }
@@ -173,16 +180,17 @@ void write_tree(std::ostream& out, const TextStyle& style, const Profile& profil
 
 void write_callers(std::ostream& out, const TextStyle& style, const Profile& profile,
                    std::uint32_t function, const TreeLimits& limits) {
-  write_around(out, style, profile, function,
-               callers_view(profile, function, kCallerLevels, weight_of(profile, limits)),
-               "Callers of", "times are the function's own, by who called it", limits);
+  write_around(
+      out, style, profile, function,
+      callers_view(profile, function, kCallerLevels, weight_around(profile, function, limits)),
+      "Callers of", "times are the function's own, by who called it", limits);
 }
 
 void write_callees(std::ostream& out, const TextStyle& style, const Profile& profile,
                    std::uint32_t function, const TreeLimits& limits) {
   write_around(out, style, profile, function,
-               callees_view(profile, function, weight_of(profile, limits)), "Callees of",
-               "shares are of its total time", limits);
+               callees_view(profile, function, weight_around(profile, function, limits)),
+               "Callees of", "shares are of its total time", limits);
 }
 
 }  // namespace spyglass

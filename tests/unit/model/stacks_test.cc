@@ -89,6 +89,20 @@ TEST_CASE("stacks: code without names is one function for each module") {
   CHECK(node_at(profile, {"[stack truncated]", "work"}).metrics.samples.self == 4);
 }
 
+TEST_CASE("stacks: functions known by their place are told apart, but have no name") {
+  StackScript script;
+  script.sample({"libother.so!libother.so+0x10", "libc.so.6!__libc_start_main", "main"}, 2);
+  script.sample({"libc.so.6!__clone3", "libc.so.6!libc.so.6+0x80", "work"}, 3);
+  script.sample({"main", "libother.so!libother.so+0x20"}, 4);
+  script.sample({"main", "libother.so!libother.so+0x30"}, 5);
+  const Profile profile = script.profile();
+  CHECK(node_at(profile, {"main"}).metrics.samples.total == 11);
+  CHECK(node_at(profile, {"work"}).metrics.samples.self == 3);
+  const Function& place = function_named(profile, "libother.so+0x20");
+  CHECK(place.metrics.samples.self == 4);
+  CHECK(place.kind == FunctionKind::kUnnamed);
+}
+
 TEST_CASE("stacks: hooked and sampled calls of a function stand at one place") {
   StackScript script;
   script.call({"hook:main"}, 1, 1000).call({"hook:main", "hook:work"}, 4, 200);
