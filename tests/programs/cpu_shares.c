@@ -5,13 +5,13 @@
 
 #include "program.h"
 
-#define PART(name, percent)                        \
-  CALLED static uint64_t name(uint64_t value) {    \
-    for (long i = 0; i < (percent) * 2000L; ++i) { \
-      value = value * 3 + 1;                       \
-      __asm__ volatile("" : "+r"(value));          \
-    }                                              \
-    return value;                                  \
+#define PART(name, percent)                                 \
+  CALLED static uint64_t name(uint64_t value, long scale) { \
+    for (long i = 0; i < (percent)*scale; ++i) {            \
+      value = value * 3 + 1;                                \
+      __asm__ volatile("" : "+r"(value));                   \
+    }                                                       \
+    return value;                                           \
   }
 PART(part70, 70)
 PART(part20, 20)
@@ -22,11 +22,15 @@ static long g_rounds;
 
 static void* run(void* unused) {
   uint64_t value = 1;
+  uint64_t random = 1;
   for (long round = 0; round < g_rounds; ++round) {
-    value = part70(value);
-    value = part20(value);
-    value = part9(value);
-    value = part1(value);
+    // Rounds of one length could run in step with the sampler.
+    random = random * 6364136223846793005u + 1442695040888963407u;
+    const long scale = 1000 + (long)((random >> 33) % 2001);
+    value = part70(value, scale);
+    value = part20(value, scale);
+    value = part9(value, scale);
+    value = part1(value, scale);
   }
   g_sink = value;
   return unused;
