@@ -14,6 +14,11 @@ using format::Node;
 constexpr std::uint32_t kFirstFreeCell = 4;  // 0, 1: none; 2, 3: the root
 constexpr std::uint32_t kNodeCells = 2;
 constexpr std::uint64_t kFoldDepth = 4096;  // recursion deeper than this folds
+// How many siblings are looked at for a child that the lookup table does not know. Past that it gets
+// a second node, which readers merge: a search through all files of a `git clone` for each new one
+// took half of its time.
+constexpr unsigned kSiblings = 1024;
+constexpr unsigned kObjectSiblings = 64;
 constexpr unsigned kFoldAncestors = 64;     // how far up a fold looks for the same function
 
 // Zeroed cells; 0 when the lane has no room left below `limit`. One instruction takes them, so that
@@ -54,7 +59,9 @@ Node* find_child(Lane* lane, Node* parent, std::uint64_t address) {
   if (*slot >= kFirstFreeCell && is_child(node_at(lane, *slot), parent_cell, address)) {
     return node_at(lane, *slot);
   }
-  for (std::uint32_t cell = parent->first_child; cell != 0;) {
+  const unsigned limit = (address & format::kObjectTag) != 0 ? kObjectSiblings : kSiblings;
+  std::uint32_t cell = parent->first_child;
+  for (unsigned steps = 0; cell != 0 && steps < limit; ++steps) {
     Node* node = node_at(lane, cell);
     if (function_of(node) == address) {
       lane->lookup_used = 1;
