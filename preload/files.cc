@@ -71,7 +71,6 @@ namespace hooks = spyglass::hooks;
 namespace real = spyglass::real;
 using spyglass::format::Operation;
 using spyglass::runtime::caller_point;
-using spyglass::runtime::StackPoint;
 
 // The mode of a file that is created; noise otherwise, which the kernel does not look at.
 #define SPYGLASS_MODE_AFTER(last, mode)         \

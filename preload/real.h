@@ -12,7 +12,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
-#include <stdio.h>  // FILE: <cstdio> is not for this side
+#include <stdio.h>  // NOLINT: FILE; <cstdio> is not for this side
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/select.h>

@@ -13,7 +13,7 @@
 #include "format/result.h"
 #include "tools/terminal.h"
 
-namespace CLI {
+namespace CLI {  // NOLINT: CLI11's name
 class App;
 }
 

@@ -30,8 +30,8 @@ std::size_t terminal_width() {
   std::size_t width = 0;
   winsize size{};
   if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0) width = size.ws_col;
-  if (width == 0 && is_set("COLUMNS")) {
-    width = static_cast<std::size_t>(parse_number(std::getenv("COLUMNS")).value_or(0));
+  if (const char* columns = std::getenv("COLUMNS"); width == 0 && columns != nullptr) {
+    width = static_cast<std::size_t>(parse_number(columns).value_or(0));
   }
   return width == 0 ? 100 : std::min(std::max(width, kNarrowest), kWidest);
 }

@@ -58,7 +58,7 @@ void write_sides(std::ostream& out, const TextStyle& style, const ProfileDiff& d
   };
   const Profile& base = *diff.base;
   const Profile& now = *diff.now;
-  const auto room = [&](std::string text) {
+  const auto room = [&](const std::string& text) {
     return style.width == 0 ? text : shortened(text, std::max<std::size_t>(style.width / 3, 16));
   };
   const auto command = [&](const Profile& profile) {

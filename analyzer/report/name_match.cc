@@ -187,7 +187,7 @@ std::string compact_name(std::string_view name, std::size_t width) {
     }
   }
   for (const std::size_t scope : scopes) {
-    const std::string shown = (scope == 0 ? "" : "…") + compact.substr(scope);
+    std::string shown = (scope == 0 ? "" : "…") + compact.substr(scope);
     if (display_width(shown) <= width) return shown;
   }
   return shortened(compact.substr(last), width);

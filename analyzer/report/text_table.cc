@@ -44,7 +44,9 @@ void TextTable::add(std::vector<Cell> cells) {
   rows_.push_back(std::move(cells));
 }
 
-void TextTable::add_note(std::string text) { rows_.push_back({Cell{printable(text), Tint::kDim}}); }
+void TextTable::add_note(const std::string& text) {
+  rows_.push_back({Cell{printable(text), Tint::kDim}});
+}
 
 void TextTable::drop_empty_columns(std::size_t first) {
   for (std::size_t i = columns_.size() - 1; i-- > first;) {

@@ -50,7 +50,7 @@ class TextTable {
   // Requires: as many cells as columns.
   void add(std::vector<Cell> cells);
   // A dim line across all columns.
-  void add_note(std::string text);
+  void add_note(const std::string& text);
   bool empty() const { return rows_.empty(); }
   // Leaves out columns from `first` on in which no row says anything ("", "0" or "-"). Before
   // write().
