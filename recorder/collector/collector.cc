@@ -167,7 +167,11 @@ bool Collector::read_mail() {
   }
   for (const NewImage& image : mail.images) {
     // The image before it in the same process ended with its exec.
-    note_due_end(processes_.add_image(image), {format::ExitKind::kExeced, 0, image.ticks});
+    ProcessEntry* before = processes_.add_image(image);
+    if (before != nullptr) {
+      before->exec_cpu_ns = image.cpu_ns;
+    }
+    note_due_end(before, {format::ExitKind::kExeced, 0, image.ticks});
   }
   for (const auto& [ended, ticks] : mail.ended) {
     const ProcessEnd end = end_from_wait_status(ended.wait_status, ticks);

@@ -208,11 +208,23 @@ std::uint64_t LaneTable::cpu_ns(const LaneView& view, std::uint64_t end_ticks) c
   const auto ns = [&](std::uint64_t ticks) { return ns_of_ticks(ticks, ns_per_tick_q60_); };
   const std::uint64_t wall_ns = ns(end_ticks - std::min(end_ticks, view.thread.birth_ticks));
   const std::uint64_t off_ns = std::min(wall_ns, ns(view.off_cpu_ticks));
-  if (view.cpu_reading_ticks == 0) {
+  std::uint64_t reading_ns = view.cpu_reading_ns;
+  std::uint64_t reading_ticks = view.cpu_reading_ticks;
+  if (view.outer_tid == view.process->outer_pid && view.process->exec_cpu_ns != 0) {
+    reading_ns = view.process->exec_cpu_ns;
+    reading_ticks = end_ticks;
+  }
+  // The thread's own last reading, where it is the later one: exit() takes one.
+  if (const std::uint64_t own_ticks = peek(lane.last_sync_ticks);
+      own_ticks > reading_ticks && own_ticks <= end_ticks) {
+    reading_ns = peek(lane.last_sync_cpu_ns);
+    reading_ticks = own_ticks;
+  }
+  if (reading_ticks == 0) {
     return wall_ns - off_ns;
   }
-  const std::uint64_t read_ns = view.cpu_reading_ns - std::min(view.cpu_reading_ns, birth_cpu_ns);
-  const std::uint64_t since_ns = ns(end_ticks - std::min(end_ticks, view.cpu_reading_ticks));
+  const std::uint64_t read_ns = reading_ns - std::min(reading_ns, birth_cpu_ns);
+  const std::uint64_t since_ns = ns(end_ticks - std::min(end_ticks, reading_ticks));
   return std::clamp(wall_ns - off_ns, read_ns, read_ns + since_ns);
 }
 

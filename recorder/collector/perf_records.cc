@@ -39,8 +39,8 @@ class Cursor {
     return taken;
   }
   std::string_view take_text() {
-    const auto* begin = reinterpret_cast<const char*>(rest_.data());
-    const std::string_view text(begin, ::strnlen(begin, rest_.size()));
+    const std::string_view all(reinterpret_cast<const char*>(rest_.data()), rest_.size());
+    const std::string_view text = all.substr(0, all.find('\0'));
     rest_ = {};
     return text;
   }

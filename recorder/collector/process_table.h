@@ -30,6 +30,7 @@ struct ProcessEntry {
   std::uint32_t outer_pid = 0;  // 0: unknown, it was gone when we looked
   std::string executable;
   bool live = true;
+  std::uint64_t exec_cpu_ns = 0;  // of its main thread when it executed another program; 0: unknown
   std::vector<std::uint32_t> lanes;  // that the collector has taken in
 };
 
@@ -39,6 +40,7 @@ struct NewImage {
   std::uint32_t outer_pid = 0;
   std::uint32_t ppid = 0;
   std::uint64_t ticks = 0;
+  std::uint64_t cpu_ns = 0;  // of its thread so far, the image before included; 0: unknown
   std::vector<std::string> command;
   std::string executable;
 };

@@ -65,7 +65,8 @@ void SampleIntake::take(SampleBatch batch, const format::ClockSample& now) {
   }
   std::erase_if(waiting_, [&](const TakenSample& sample) { return place_sample(sample, false); });
   write_threads();
-  end_images(until_ticks_);
+  // Not at once: the process table may yet find out about a child that is gone already.
+  end_images(until_ticks_ - std::min(until_ticks_, ticks_of_ns(kSecondNs, ns_per_tick_q60_)));
   LossLedger& losses = recording_.losses();
   losses.add(LossKind::kSamples, 0, "kernel's ring full", batch.lost_records);
   losses.add(LossKind::kSamples, 0, "kernel paused sampling", batch.throttled);

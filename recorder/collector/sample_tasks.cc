@@ -11,14 +11,17 @@ std::uint32_t SampleTasks::join(std::uint32_t pid, std::uint64_t ticks, bool for
   if (!active_ || pid == 0) {
     return next_process_++;
   }
-  TaskImage* image = newest(pid);
-  // Records of what came after may be on their way: another program would be another image.
-  const bool same = image != nullptr && image->process != 0 && !image->joined &&
-                    image->execed == !forked && image->start_ticks <= ticks &&
-                    ticks < image->end_ticks && (forked || image->executable == executable);
-  if (same) {
-    image->joined = true;
-    return image->process;
+  // Records of what came after may be on their way, or here already: another program would be
+  // another image.
+  if (const auto known = images_.find(pid); known != images_.end()) {
+    for (TaskImage& image : known->second) {
+      if (image.process != 0 && !image.joined && image.execed == !forked &&
+          image.start_ticks <= ticks && ticks < image.end_ticks &&
+          (forked || image.executable == executable)) {
+        image.joined = true;
+        return image.process;
+      }
+    }
   }
   joined_[pid].push_back({ticks, next_process_, forked});
   return next_process_++;

@@ -164,6 +164,9 @@ void Supervisor::welcome(UniqueFd connection) {
   slot.start_ticks = image.ticks;
   slot.state.store(format::ProcessState::kClaimed, std::memory_order_release);
   image.command = read_command(image.outer_pid);
+  if (const auto times = read_thread_times(image.outer_pid, image.outer_pid)) {
+    image.cpu_ns = times->cpu_ns;
+  }
   image.executable = executable;
   if (const std::optional<ProcStatus> status = read_proc_status(image.outer_pid)) {
     image.ppid = status->ppid;

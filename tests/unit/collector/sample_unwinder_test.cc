@@ -22,7 +22,8 @@ struct OwnSample {
   std::vector<std::uint8_t> stack;
 };
 
-__attribute__((noinline)) void sample_here(OwnSample& own, std::size_t bytes) {
+__attribute__((noinline, no_sanitize("address"))) void sample_here(OwnSample& own,
+                                                                   std::size_t bytes) {
   ucontext_t context = {};
   ::getcontext(&context);
   const greg_t* from = context.uc_mcontext.gregs;
@@ -36,7 +37,11 @@ __attribute__((noinline)) void sample_here(OwnSample& own, std::size_t bytes) {
   own.sample.tid = 1;
   const auto* begin = reinterpret_cast<const std::uint8_t*>(own.sample.registers[kRsp]);
   own.stack.resize(bytes);
-  std::memcpy(own.stack.data(), begin, bytes);
+  const auto* words = reinterpret_cast<const volatile std::uint64_t*>(begin);
+  for (std::size_t at = 0; at < bytes; at += sizeof(std::uint64_t)) {
+    const std::uint64_t word = words[at / sizeof(std::uint64_t)];
+    std::memcpy(own.stack.data() + at, &word, sizeof(word));
+  }
   own.sample.stack = own.stack;
 }
 
