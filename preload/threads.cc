@@ -49,14 +49,20 @@ std::uint64_t own_handle() {
   return handle;
 }
 
+// By the thread itself, for others that it tells its handle to, and by its creator, who may join it
+// before it has begun.
+void note_running(std::uint64_t thread, ThreadFunction* function) {
+  Running& place = running(thread);
+  place.function.store(reinterpret_cast<std::uint64_t>(function), std::memory_order_relaxed);
+  place.thread.store(thread, std::memory_order_release);
+}
+
 void* begin_thread(void* given) {
   auto* start = static_cast<Start*>(given);
   ThreadFunction* function = start->function;
   void* argument = start->argument;
   start->is_taken.store(0, std::memory_order_release);
-  Running& own = running(own_handle());
-  own.function.store(reinterpret_cast<std::uint64_t>(function), std::memory_order_relaxed);
-  own.thread.store(own_handle(), std::memory_order_release);
+  note_running(own_handle(), function);
   runtime::ready_lane();
   return function(argument);  // a jump: debuggers see the same frames as without us
 }
@@ -101,6 +107,8 @@ int hook_pthread_create(pthread_t* thread, const pthread_attr_t* how, void* (*fu
   const int error = real::pthread_create(thread, how, hooks::begin_thread, start);
   if (error != 0) {
     start->is_taken.store(0, std::memory_order_release);
+  } else {
+    hooks::note_running(*thread, function);
   }
   return error;
 }
