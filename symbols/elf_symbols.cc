@@ -365,6 +365,7 @@ void ElfSymbols::State::inline_chain(Dwarf_Die& unit, Dwarf_Die subprogram, std:
     dwarf_lineno(row, &line);
   }
   auto at_line = static_cast<std::uint32_t>(std::max(line, 0));
+  // NOLINTNEXTLINE(modernize-loop-convert): views are beyond clang 14
   for (auto entry = chain.rbegin(); entry != chain.rend(); ++entry) {
     const Described& function = describe(unit, *entry);
     format::FrameInfo& frame = out.emplace_back(function.frame);

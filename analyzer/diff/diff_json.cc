@@ -142,6 +142,7 @@ void write_paths(JsonWriter& json, const ProfileDiff& diff, const DiffView& view
     const std::uint32_t index = open.back();
     const PathDiff& path = diff.paths[index];
     open.pop_back();
+    // NOLINTNEXTLINE(modernize-loop-convert): views are beyond clang 14
     for (auto child = path.children.rbegin(); child != path.children.rend(); ++child) {
       if (visible[*child]) open.push_back(*child);
     }

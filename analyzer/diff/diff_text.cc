@@ -240,6 +240,7 @@ void write_paths(std::ostream& out, const TextStyle& style, const ProfileDiff& d
       {{"total", false, 0}, {"self"}, {"calls"}, {"base"}, {"new"}, {"call path", true}});
   std::vector<std::uint32_t> open;  // to visit, next one last
   const auto push_children = [&](const PathDiff& path) {
+    // NOLINTNEXTLINE(modernize-loop-convert): views are beyond clang 14
     for (auto child = path.children.rbegin(); child != path.children.rend(); ++child) {
       if (visible[*child]) open.push_back(*child);
     }

@@ -52,6 +52,7 @@ struct FunctionDiff {
   std::optional<double> drift;  // drift.h
 
   // The side that is there, preferably the new one.
+  // NOLINTNEXTLINE(clang-analyzer-core.uninitialized.UndefReturn): one of them is
   const Function& function() const { return now != nullptr ? *now : *base; }
   bool is_common() const { return base != nullptr && now != nullptr; }
   // Only one side has it, but just because samples happened to hit it there.

@@ -229,6 +229,7 @@ void FunctionIndex::add_frames(Site& site, std::uint32_t module) {
     function.kind = FunctionKind::kUnnamed;
     chains_.push_back(add_function("module " + std::to_string(module), std::move(function)));
   }
+  // NOLINTNEXTLINE(modernize-loop-convert): views are beyond clang 14
   for (auto frame = site.frames.rbegin(); frame != site.frames.rend(); ++frame) {
     const std::string by_symbol = symbol_key(module, frame->function);
     // Without debug information the name has to do, also for what hooks reported.

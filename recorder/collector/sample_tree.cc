@@ -22,6 +22,7 @@ std::uint32_t SampleTree::node_of(const SampledStack& stack, std::vector<Sampled
   if (stack.end != StackEnd::kWhole) {
     node = child(0, {kTruncatedImage, 0}, added);
   }
+  // NOLINTNEXTLINE(modernize-loop-convert): views are beyond clang 14
   for (auto frame = stack.frames.rbegin(); frame != stack.frames.rend(); ++frame) {
     const std::uint32_t next = child(node, *frame, added);
     if (next == 0) {
