@@ -58,10 +58,14 @@ class KnownWaits(EndToEndTest):
         # What came before the first wait is not timed.
         self.assertGreaterEqual(mutex["holds"], holds - 2)
         self.assertLess(abs(mutex["hold_ns"] / mutex["holds"] / (held_ns / holds) - 1), 0.05)
-        self.assertEqual({one["function"] for one in mutex["holders"]}, {"hold_the_lock"})
-        self.assertLessEqual(len({one["tid"] for one in mutex["holders"]}), 8)
-        self.assertNotIn(None, [one["tid"] for one in mutex["holders"]])
+        # A holder is never named wrongly. One that let go between the try and the look is unknown;
+        # on a busy machine that happens now and then.
+        named = [one for one in mutex["holders"] if one["function"] is not None]
+        self.assertEqual({one["function"] for one in named}, {"hold_the_lock"})
+        self.assertLessEqual(len({one["tid"] for one in named}), 8)
+        self.assertNotIn(None, [one["tid"] for one in named])
         self.assertEqual(sum(one["waits"] for one in mutex["holders"]), mutex["calls"])
+        self.assertGreaterEqual(sum(one["waits"] for one in named), 0.9 * mutex["calls"])
 
     def test_a_thread_is_known_by_its_function(self):
         joined = self.waits("pthread_join", "main")
