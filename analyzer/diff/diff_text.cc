@@ -32,12 +32,38 @@ Cell duration_change(double delta) { return {format_duration_change(delta), dire
 
 std::uint64_t whole(double count) { return static_cast<std::uint64_t>(std::max(count, 0.0)); }
 
-// The two recordings next to each other.
-void write_sides(std::ostream& out, const TextStyle& style, const ProfileDiff& diff) {
-  TextTable table({{"", true, 0}, {"BASE", true}, {"NEW", true}, {"change", true}});
-  const auto text_row = [&](const char* label, const std::string& base, const std::string& now) {
-    table.add({{label, Tint::kDim}, {base}, {now}, {base == now ? "" : "differs", Tint::kDim}});
+// What the two recordings are.
+void add_facts(TextTable& table, const TextStyle& style, const ProfileDiff& diff) {
+  const Profile& base = *diff.base;
+  const Profile& now = *diff.now;
+  const auto row = [&](const char* label, const std::string& before, const std::string& after) {
+    table.add(
+        {{label, Tint::kDim}, {before}, {after}, {before == after ? "" : "differs", Tint::kDim}});
   };
+  const auto room = [&](const std::string& text) {
+    return style.width == 0 ? text : shortened(text, std::max<std::size_t>(style.width / 3, 16));
+  };
+  const auto command = [&](const Profile& profile) {
+    const auto& words = profile.session.command;
+    return room(command_line(words.data(), words.data() + words.size()));
+  };
+  const auto ending = [](const Profile& profile) {
+    return profile.processes.empty() ? "" : describe_exit(profile.processes.front().record);
+  };
+  table.add({{"file", Tint::kDim},
+             {room(printable(base.file)), Tint::kStrong},
+             {room(printable(now.file)), Tint::kStrong},
+             {}});
+  row("command", command(base), command(now));
+  table.add({{"recorded", Tint::kDim},
+             {format_utc(base.session.start.unix_ns)},
+             {format_utc(now.session.start.unix_ns)},
+             {}});
+  row("ended", ending(base), ending(now));
+}
+
+// And what they hold.
+void add_sums(TextTable& table, const ProfileDiff& diff) {
   const auto row = [&](const char* label, const std::string& base, const std::string& now,
                        const std::string& text, const Change& change) {
     const std::string percent = change.base == 0 || change.delta() == 0
@@ -56,44 +82,24 @@ void write_sides(std::ostream& out, const TextStyle& style, const ProfileDiff& d
     row(label, format_count(whole(change.base)), format_count(whole(change.now)),
         format_count_change(change.delta()), change);
   };
-  const Profile& base = *diff.base;
-  const Profile& now = *diff.now;
-  const auto room = [&](const std::string& text) {
-    return style.width == 0 ? text : shortened(text, std::max<std::size_t>(style.width / 3, 16));
-  };
-  const auto command = [&](const Profile& profile) {
-    const auto& words = profile.session.command;
-    return room(command_line(words.data(), words.data() + words.size()));
-  };
-  const auto ending = [](const Profile& profile) {
-    return profile.processes.empty() ? "" : describe_exit(profile.processes.front().record);
-  };
-  table.add({{"file", Tint::kDim},
-             {room(printable(base.file)), Tint::kStrong},
-             {room(printable(now.file)), Tint::kStrong},
-             {}});
-  text_row("command", command(base), command(now));
-  table.add({{"recorded", Tint::kDim},
-             {format_utc(base.session.start.unix_ns)},
-             {format_utc(now.session.start.unix_ns)},
-             {}});
-  text_row("ended", ending(base), ending(now));
+  const auto has = [](const Change& change) { return change.base + change.now > 0; };
   time_row("duration", diff.totals.duration_ns);
   if (!diff.sampled) time_row("in calls", diff.totals.wall_ns);
   time_row("CPU", diff.totals.cpu_ns);
-  if (diff.totals.samples.base + diff.totals.samples.now > 0) {
-    count_row("samples", diff.totals.samples);
-  }
-  if (diff.operations.wait_ns.base + diff.operations.wait_ns.now > 0) {
-    time_row("waited", diff.operations.wait_ns);
-  }
-  if (diff.operations.thrown.base + diff.operations.thrown.now > 0) {
-    count_row("exceptions", diff.operations.thrown);
-  }
+  if (has(diff.totals.samples)) count_row("samples", diff.totals.samples);
+  if (has(diff.operations.wait_ns)) time_row("waited", diff.operations.wait_ns);
+  if (has(diff.operations.thrown)) count_row("exceptions", diff.operations.thrown);
   count_row(diff.sampled ? "operations" : "calls", diff.totals.calls);
   count_row("functions", diff.totals.functions);
   count_row("processes", diff.totals.processes);
   count_row("threads", diff.totals.threads);
+}
+
+// The two recordings next to each other.
+void write_sides(std::ostream& out, const TextStyle& style, const ProfileDiff& diff) {
+  TextTable table({{"", true, 0}, {"BASE", true}, {"NEW", true}, {"change", true}});
+  add_facts(table, style, diff);
+  add_sums(table, diff);
   table.write(out, style);
 }
 
