@@ -156,10 +156,11 @@ std::size_t LaneDrain::read_continuations(const Ring& ring, std::uint64_t positi
   return count;
 }
 
-// Takes positions [first, end); the record of a position is at `position & mask`. Returns the first
-// position that is not dealt with: `end`, or one that is not yet written.
+// Takes positions [first, end) of those up to `head`; the record of a position is at `position &
+// mask`. Returns the first position that is not dealt with: `end`, or one that is not yet written.
 std::uint64_t LaneDrain::take(LaneView& view, const std::uint64_t* records, std::uint64_t mask,
-                              std::uint64_t first, std::uint64_t end, bool final) {
+                              std::uint64_t first, std::uint64_t end, std::uint64_t head,
+                              bool final) {
   const Ring ring = {records, mask,
                      static_cast<unsigned>(std::countr_zero(arena_.geometry().ring_records))};
   std::array<std::uint64_t, 256> words;
@@ -177,7 +178,7 @@ std::uint64_t LaneDrain::take(LaneView& view, const std::uint64_t* records, std:
     if (written && (kind == RingKind::kLongSpan || kind == RingKind::kEvent)) {
       const std::uint64_t more =
           kind == RingKind::kLongSpan ? 1 : word1 >> format::kEventContinuationsShift & 0xffU;
-      if (position + more >= end && !final) {
+      if (position + more >= end && (!final || end != head)) {
         return position;  // with all its records in the next batch
       }
       if (read_continuations(ring, position, end, std::span(words).first(more)) == more) {
@@ -241,7 +242,7 @@ std::uint64_t LaneDrain::take_overwritable(LaneView& view, std::uint64_t head, b
   const std::uint64_t head_after =
       __atomic_load_n(&arena_.lane(view.index).ring_head, __ATOMIC_ACQUIRE);
   skip_to(std::min(head_after > size ? head_after - size : 0, end));
-  return take(view, copied_.data(), kBatch - 1, view.tail, end, final);
+  return take(view, copied_.data(), kBatch - 1, view.tail, end, head, final);
 }
 
 std::uint64_t LaneDrain::drain(LaneView& view, bool final) {
@@ -260,7 +261,7 @@ std::uint64_t LaneDrain::drain(LaneView& view, bool final) {
       view.tail = take_overwritable(view, head, final);
     } else {
       const std::uint64_t end = view.tail + std::min(head - view.tail, kBatch);
-      view.tail = take(view, arena_.ring(view.index), size - 1, view.tail, end, final);
+      view.tail = take(view, arena_.ring(view.index), size - 1, view.tail, end, head, final);
     }
     if (view.tail == before) {
       break;

@@ -41,7 +41,7 @@ class LaneDrain {
 
  private:
   std::uint64_t take(LaneView& view, const std::uint64_t* records, std::uint64_t mask,
-                     std::uint64_t first, std::uint64_t end, bool final);
+                     std::uint64_t first, std::uint64_t end, std::uint64_t head, bool final);
   struct Ring {
     const std::uint64_t* records;
     std::uint64_t mask;

@@ -122,6 +122,25 @@ TEST_CASE("collector: an event waits until its head, which comes last, is there"
   CHECK(read_told(session.path).events.size() == 1);
 }
 
+TEST_CASE("collector: the last drain keeps events that lie across its batches") {
+  FakeSession session({}, 1U << 18U);
+  const std::uint32_t slot = session.add_process();
+  FakeThread thread(session.arena(), 0, slot, 1);
+  const std::uint32_t cell = thread.add_node(format::kRootCell, 0x1000);
+  session.turn();
+  thread.lane().ring_head = 1;  // reserved, never written: only the last drain passes over it
+  constexpr std::size_t kEvents = 4000;
+  for (std::size_t i = 0; i < kEvents; ++i) {
+    push_event(thread, EventKind::kException, cell, collector::now_ticks(), {1, 0, 3});
+  }
+  session.turn();
+  CHECK(thread.lane().ring_tail.load() == 0);
+  session.collector->post_end({static_cast<std::uint32_t>(::getpid()), 0});
+  session.turn();
+  session.collector->finish(false);
+  CHECK(read_told(session.path).events.size() == kEvents);
+}
+
 TEST_CASE("collector: operations and objects become sites of their own") {
   FakeSession session;
   const std::uint32_t slot = session.add_process();
