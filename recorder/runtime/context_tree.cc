@@ -14,12 +14,12 @@ using format::Node;
 constexpr std::uint32_t kFirstFreeCell = 4;  // 0, 1: none; 2, 3: the root
 constexpr std::uint32_t kNodeCells = 2;
 constexpr std::uint64_t kFoldDepth = 4096;  // recursion deeper than this folds
-// How many siblings are looked at for a child that the lookup table does not know. Past that it gets
-// a second node, which readers merge: a search through all files of a `git clone` for each new one
-// took half of its time.
+// How many siblings are looked at for a child that the lookup table does not know. Past that it
+// gets a second node, which readers merge: a search through all files of a `git clone` for each new
+// one took half of its time.
 constexpr unsigned kSiblings = 1024;
 constexpr unsigned kObjectSiblings = 64;
-constexpr unsigned kFoldAncestors = 64;     // how far up a fold looks for the same function
+constexpr unsigned kFoldAncestors = 64;  // how far up a fold looks for the same function
 
 // Zeroed cells; 0 when the lane has no room left below `limit`. One instruction takes them, so that
 // a signal handler's come after.
