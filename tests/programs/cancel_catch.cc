@@ -47,6 +47,7 @@ int main(int argc, char** argv) {
     if (!leave) pthread_cancel(thread);
     pthread_join(thread, nullptr);
   }
-  std::printf("destroyed %ld seen %ld\n", static_cast<long>(g_destroyed), static_cast<long>(g_seen));
+  std::printf("destroyed %ld seen %ld\n", static_cast<long>(g_destroyed),
+              static_cast<long>(g_seen));
   return 0;
 }
