@@ -67,22 +67,23 @@ AddressSpace own_space(SampleImages& images) {
   return space;
 }
 
-#ifdef __SANITIZE_THREAD__
-constexpr std::size_t kFramesThere = 5;  // in the same bytes: the sanitizer's frames are large
+// Of the stack: surely there, and enough for the frames that are looked at.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr std::size_t kCopyBytes = 8192;  // these make larger frames
 #else
-constexpr std::size_t kFramesThere = 10;
+constexpr std::size_t kCopyBytes = 2048;
 #endif
 
 TEST_CASE("sample unwinder: follows the frames of a stack") {
   OwnSample own;
-  nest(own, 20, 2048);  // the part that is surely there
+  nest(own, 20, kCopyBytes);
   SampleImages images;
   const AddressSpace space = own_space(images);
-  SampleUnwinder unwinder(images, 512, 2048);
+  SampleUnwinder unwinder(images, 512, kCopyBytes);
   const SampledStack& stack = unwinder.unwind(own.sample, space);
-  REQUIRE(stack.frames.size() > kFramesThere);
+  REQUIRE(stack.frames.size() > 10);
   // sample_here, then nest again and again from the same call.
-  for (std::size_t i = 3; i < kFramesThere; ++i) {
+  for (std::size_t i = 3; i < 10; ++i) {
     CHECK(stack.frames[i] == stack.frames[2]);
   }
   CHECK(stack.frames[0].image == stack.frames[2].image);
@@ -93,7 +94,7 @@ TEST_CASE("sample unwinder: a copy that ends early is told, and not completed fr
   nest(deep, 40, 2048);
   SampleImages images;
   const AddressSpace space = own_space(images);
-  SampleUnwinder unwinder(images, 512, 2048);
+  SampleUnwinder unwinder(images, 512, kCopyBytes);
   const SampledStack cut = unwinder.unwind(deep.sample, space);
   CHECK(cut.end == StackEnd::kCopyTooShort);
   const std::size_t seen = cut.frames.size();
@@ -141,10 +142,10 @@ class OwnMemory : public StackMemory {
 #ifndef __SANITIZE_THREAD__  // whose getcontext() leaves a frame of its own in between
 TEST_CASE("remote unwind: libunwind finds the frames that the rules find") {
   OwnSample own;
-  nest(own, 20, 2048);
+  nest(own, 20, kCopyBytes);
   SampleImages images;
   const AddressSpace space = own_space(images);
-  SampleUnwinder unwinder(images, 512, 2048);
+  SampleUnwinder unwinder(images, 512, kCopyBytes);
   const SampledStack& stack = unwinder.unwind(own.sample, space);
   const RemoteStack remote =
       unwind_remotely(own.sample.registers, OwnMemory(own, space, images), 512);
@@ -167,7 +168,7 @@ TEST_CASE("sample unwinder: damaged stacks and registers end somewhere") {
   const AddressSpace space = own_space(images);
   SampleUnwinder unwinder(images, 64, 2048);
   OwnSample own;
-  nest(own, 20, 2048);
+  nest(own, 20, kCopyBytes);
   std::uint64_t state = 1;
   for (int round = 0; round < 5000; ++round) {
     OwnSample damaged = own;
