@@ -349,7 +349,7 @@ std::string FunctionIndex::place_of(std::uint32_t id) const {
   }
   // Not the wrapper that is inlined into its user.
   const format::FrameInfo& frame = site.frames.back();
-  const std::string name = demangled(frame.function);
+  std::string name = demangled(frame.function);
   if (!site.is_frame()) {
     return name;
   }
