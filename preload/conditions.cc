@@ -4,6 +4,7 @@
 //
 // glibc has two kinds of condition variables: programs linked before 2.3.2 ask for the old one by
 // its version, and must get it.
+#include "preload/deadline.h"
 #include "preload/hook.h"
 #include "preload/operation_call.h"
 #include "recorder/runtime/locks.h"
@@ -58,10 +59,6 @@ template <Operation kOperation, typename Wait>
       [](int result) -> OperationResult {
         return {0, result != 0 && errno != EINTR && errno != ETIMEDOUT};
       });
-}
-
-bool is_valid_time(const timespec* until) {
-  return until->tv_nsec >= 0 && until->tv_nsec < 1'000'000'000;
 }
 
 }  // namespace
@@ -131,7 +128,7 @@ int hook_sem_wait(sem_t* semaphore) {
 }
 
 int hook_sem_timedwait(sem_t* semaphore, const timespec* until) {
-  if (!hooks::is_valid_time(until)) {
+  if (!hooks::is_valid_deadline(CLOCK_REALTIME, until)) {
     real::make_ready();
     return real::sem_timedwait(semaphore, until);  // fails, whatever the semaphore says
   }
@@ -140,7 +137,7 @@ int hook_sem_timedwait(sem_t* semaphore, const timespec* until) {
 }
 
 int hook_sem_clockwait(sem_t* semaphore, clockid_t clock, const timespec* until) {
-  if ((clock != CLOCK_MONOTONIC && clock != CLOCK_REALTIME) || !hooks::is_valid_time(until)) {
+  if (!hooks::is_valid_deadline(clock, until)) {
     real::make_ready();
     return real::sem_clockwait(semaphore, clock, until);  // fails, whatever the semaphore says
   }

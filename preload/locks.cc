@@ -3,6 +3,7 @@
 // call (a recursive count, an owner that died, an error) is what the real call would have left.
 #include "recorder/runtime/locks.h"
 
+#include "preload/deadline.h"
 #include "preload/hook.h"
 #include "preload/operation_call.h"
 
@@ -56,50 +57,39 @@ template <Operation kOperation, typename Lock, typename Wait>
   return error;
 }
 
+// `attempt`: the real function that does not wait.
+template <Operation kOperation, typename Lock, typename Try>
+[[gnu::always_inline]] inline int attempt_lock(const StackPoint& caller, Lock* lock, Try attempt) {
+  const std::uint64_t address = address_of(lock);
+  const std::uint32_t node = runtime::node_of_hold(caller, kOperation, address);
+  const int error = attempt(lock);
+  if (is_taken(error) && !is_nested(lock)) {
+    runtime::note_taken({address, caller.pc - 1, kOperation, node});
+  }
+  return error;
+}
+
 template <Operation kOperation, typename Lock, typename Try, typename Wait>
 [[gnu::always_inline]] inline int take_lock(const StackPoint& caller, Lock* lock, Try attempt,
                                             Wait wait) {
   if (!runtime::records(class_of(kOperation))) {
     return wait();
   }
-  const std::uint64_t address = address_of(lock);
-  const std::uint32_t node = runtime::node_of_hold(caller, kOperation, address);
-  const int error = attempt(lock);
-  if (error == EBUSY) {
-    return wait_for_lock<kOperation>(caller, lock, wait);
-  }
-  if (is_taken(error) && !is_nested(lock)) {
-    runtime::note_taken({address, caller.pc - 1, kOperation, node});
-  }
-  return error;
+  const int error = attempt_lock<kOperation>(caller, lock, attempt);
+  return error == EBUSY ? wait_for_lock<kOperation>(caller, lock, wait) : error;
 }
 
-// `attempt`: the real function, which does not wait.
 template <Operation kOperation, typename Lock, typename Try>
 [[gnu::always_inline]] inline int try_lock(const StackPoint& caller, Lock* lock, Try attempt) {
-  if (!runtime::records(class_of(kOperation))) {
-    return attempt(lock);
-  }
-  const std::uint64_t address = address_of(lock);
-  const std::uint32_t node = runtime::node_of_hold(caller, kOperation, address);
-  const int error = attempt(lock);
-  if (is_taken(error) && !is_nested(lock)) {
-    runtime::note_taken({address, caller.pc - 1, kOperation, node});
-  }
-  return error;
-}
-
-// What glibc looks at before it looks at the lock, here of rwlocks.
-bool is_valid_time(clockid_t clock, const timespec* until) {
-  return (clock == CLOCK_MONOTONIC || clock == CLOCK_REALTIME) && until->tv_nsec >= 0 &&
-         until->tv_nsec < 1'000'000'000;
+  return runtime::records(class_of(kOperation)) ? attempt_lock<kOperation>(caller, lock, attempt)
+                                                : attempt(lock);
 }
 
 template <Operation kOperation, typename Try, typename Wait>
 [[gnu::always_inline]] inline int take_rwlock_until(const StackPoint& caller,
                                                     pthread_rwlock_t* lock, clockid_t clock,
                                                     const timespec* until, Try attempt, Wait wait) {
-  if (!is_valid_time(clock, until)) {
+  if (!is_valid_deadline(clock, until)) {
     return wait();  // fails, even if the lock is free
   }
   return take_lock<kOperation>(caller, lock, attempt, wait);

@@ -17,6 +17,7 @@ constexpr std::uint64_t kFrameBytes = 16;  // what a call leaves on the stack, a
 constexpr std::uint32_t kMostThrows = 24;
 constexpr std::uint32_t kDepthLimit = 65536;
 constexpr std::uint32_t kTextLimit = 128;
+constexpr std::uint32_t kNameLimit = 4096;
 
 struct PendingThrow {
   OpenOperation open;
@@ -49,20 +50,12 @@ std::uint32_t depth_of(const Lane* lane, const Node* node) {
   return depth;
 }
 
-std::uint32_t length_of(const char* text) {
+std::uint32_t length_of(const char* text, std::uint32_t limit) {
   std::uint32_t bytes = 0;
-  while (text != nullptr && bytes < kTextLimit && text[bytes] != 0) {
+  while (text != nullptr && bytes < limit && text[bytes] != 0) {
     ++bytes;
   }
   return bytes;
-}
-
-std::uint32_t index_of(const Lane* lane) {
-  const format::ArenaGeometry& geometry = g_session.arena->geometry;
-  const std::uint64_t offset = reinterpret_cast<std::uint64_t>(lane) -
-                               reinterpret_cast<std::uint64_t>(g_session.arena) -
-                               geometry.lanes_offset;
-  return static_cast<std::uint32_t>(offset / geometry.lane_bytes);
 }
 
 // Asks the exception. What the program's code calls meanwhile is none of the program's doing.
@@ -94,7 +87,7 @@ void push_exception(Lane* lane, const PendingThrow& pending, const Node* catcher
     event.value = pending.depth > depth ? pending.depth - depth : 0;
   }
   event.text = ask(pending.thrown, text_of);
-  event.text_bytes = length_of(event.text);
+  event.text_bytes = length_of(event.text, kTextLimit);
   push_event(lane, event, true);
 }
 
@@ -133,11 +126,8 @@ void record_throw(format::Operation operation, const StackPoint& caller, const T
   }
   std::uint32_t type = 0;
   if (type_name != nullptr) {
-    std::uint32_t bytes = 0;
-    while (bytes < 4096 && type_name[bytes] != 0) {
-      ++bytes;
-    }
-    type = find_object(format::ObjectKind::kExceptionType, 0, type_name, bytes, caller.pc - 1);
+    type = find_object(format::ObjectKind::kExceptionType, 0, type_name,
+                       length_of(type_name, kNameLimit), caller.pc - 1);
   }
   const OpenOperation open = begin_operation(operation, caller, type);
   Lane* lane = open.lane;

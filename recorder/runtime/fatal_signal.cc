@@ -41,12 +41,8 @@ void record_fatal_signal(int number, const siginfo_t& info, const ucontext_t& co
   if (!records(format::OperationClass::kSignal)) {
     return;
   }
-  const auto* registers = context.uc_mcontext.gregs;
-  const StackPoint at = {static_cast<std::uint64_t>(registers[REG_RIP]),
-                         static_cast<std::uint64_t>(registers[REG_RSP]),
-                         static_cast<std::uint64_t>(registers[REG_RBP]), false};
-  const OpenOperation open =
-      begin_operation(format::Operation::k_fatal_signal, at, signal_object(number));
+  const OpenOperation open = begin_operation(format::Operation::k_fatal_signal,
+                                             interrupted_point(context), signal_object(number));
   if (open.lane == nullptr) {
     return;
   }

@@ -68,13 +68,6 @@ LockRecord* claim_record(std::uint64_t lock) {
   return nullptr;
 }
 
-std::uint32_t index_of(const Lane* lane) {
-  const format::ArenaGeometry& geometry = g_session.arena->geometry;
-  return static_cast<std::uint32_t>(
-      (reinterpret_cast<std::uint64_t>(lane) - reinterpret_cast<std::uint64_t>(lane_at(0))) /
-      geometry.lane_bytes);
-}
-
 HeldLocks* all_lists() {
   HeldLocks* lists = g_held.load(std::memory_order_acquire);
   if (lists != nullptr || g_held_failed.load(std::memory_order_relaxed) != 0) {
@@ -309,7 +302,7 @@ LockWait begin_lock_wait(std::uint64_t lock, std::uint64_t pc, std::uint32_t own
 void report_lock_wait(const OpenOperation& open, const LockWait& wait,
                       std::uint64_t duration_ticks) {
   Lane* lane = open.lane;
-  if (lane == nullptr || lane != t_thread.lane || g_fork_page.recording == 0) {
+  if (!is_current(open)) {
     return;
   }
   std::uint64_t shortest_ticks = kLongWaitNs * g_session.ticks_per_ns_q32 >> 32U;

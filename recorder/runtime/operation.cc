@@ -39,6 +39,10 @@ bool records(format::OperationClass kind) {
          (g_session.arena->options.operations >> static_cast<unsigned>(kind) & 1U) != 0;
 }
 
+bool is_current(const OpenOperation& open) {
+  return open.lane != nullptr && open.lane == t_thread.lane && g_fork_page.recording != 0;
+}
+
 bool records_all_threads() {
   if (g_session.state.load(std::memory_order_acquire) != SessionState::kOn) {
     return false;
@@ -78,8 +82,8 @@ OpenOperation begin_operation(format::Operation operation, const StackPoint& cal
 
 void set_object(OpenOperation& open, std::uint32_t object) {
   Lane* lane = open.lane;
-  if (object == 0 || lane == nullptr || lane != t_thread.lane || g_fork_page.recording == 0 ||
-      top_of(lane)->sp != open.sp || lane->top - sizeof(format::Entry) < lane->stack_limit) {
+  if (object == 0 || !is_current(open) || top_of(lane)->sp != open.sp ||
+      lane->top - sizeof(format::Entry) < lane->stack_limit) {
     return;
   }
   if (Node* below =
@@ -93,8 +97,8 @@ void set_object(OpenOperation& open, std::uint32_t object) {
 std::uint64_t end_operation(const OpenOperation& open, OperationResult result) {
   const std::uint64_t now_ticks = ticks();
   Lane* lane = open.lane;
-  if (lane == nullptr || lane != t_thread.lane || g_fork_page.recording == 0) {
-    return 0;  // not recorded, or in a child that came back from the operation
+  if (!is_current(open)) {
+    return 0;
   }
   if ((result.bytes != 0 || result.failed) && open.object_cell != 0) {
     if (format::NodeExtension* extension = extension_of(lane, node_at(lane, open.object_cell))) {

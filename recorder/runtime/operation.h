@@ -29,6 +29,9 @@ struct OpenOperation {
   std::uint32_t object_cell;  // of the object's node, else of the operation's
 };
 
+// Recorded, and by this thread: not in a child that came back from the operation.
+bool is_current(const OpenOperation& open);
+
 struct OperationResult {
   std::uint64_t bytes;
   bool failed;

@@ -283,6 +283,12 @@ format::Lane* lane_at(std::uint32_t index) {
                                          geometry.lane_header_offset);
 }
 
+std::uint32_t index_of(const format::Lane* lane) {
+  const std::uint64_t distance =
+      reinterpret_cast<std::uint64_t>(lane) - reinterpret_cast<std::uint64_t>(lane_at(0));
+  return static_cast<std::uint32_t>(distance / g_session.arena->geometry.lane_bytes);
+}
+
 void start_session() {
   SessionState unknown = SessionState::kUnknown;
   if (!g_session.state.compare_exchange_strong(unknown, SessionState::kStarting)) {

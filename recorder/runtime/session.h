@@ -55,5 +55,6 @@ void resume_recording();
 void note_exit(int status);
 
 format::Lane* lane_at(std::uint32_t index);
+std::uint32_t index_of(const format::Lane* lane);
 
 }  // namespace spyglass::runtime

@@ -4,6 +4,8 @@
 //   Where    target side.
 #pragma once
 
+#include <ucontext.h>
+
 #include <cstdint>
 
 namespace spyglass::runtime {
@@ -15,6 +17,14 @@ struct StackPoint {
   std::uint64_t rbp;
   bool after_call;  // pc is a return address: the call is just before it
 };
+
+// Where a signal handler's `context` interrupted the thread.
+inline StackPoint interrupted_point(const ucontext_t& context) {
+  const greg_t* registers = context.uc_mcontext.gregs;
+  return {static_cast<std::uint64_t>(registers[REG_RIP]),
+          static_cast<std::uint64_t>(registers[REG_RSP]),
+          static_cast<std::uint64_t>(registers[REG_RBP]), false};
+}
 
 // The caller of the function that this is inlined into, which must keep a frame pointer
 // (-fno-omit-frame-pointer).

@@ -115,11 +115,8 @@ bool take_sample(const siginfo_t& info, const void* context) {
     return true;
   }
   t_sampling.owed = 0;
-  const auto* registers = static_cast<const ucontext_t*>(context)->uc_mcontext.gregs;
-  const StackPoint at = {static_cast<std::uint64_t>(registers[REG_RIP]),
-                         static_cast<std::uint64_t>(registers[REG_RSP]),
-                         static_cast<std::uint64_t>(registers[REG_RBP]), false};
-  format::Node* node = calling_context(lane, at);
+  format::Node* node =
+      calling_context(lane, interrupted_point(*static_cast<const ucontext_t*>(context)));
   node->samples += periods;
   EventParts event = {};
   event.kind = static_cast<std::uint32_t>(format::EventKind::kSample);

@@ -54,9 +54,7 @@ std::uint64_t group_at(std::uint64_t index) {
 }
 
 [[gnu::noinline]] UnwindArea* find_area(const format::Lane* lane) {
-  const std::uint64_t distance =
-      reinterpret_cast<std::uint64_t>(lane) - reinterpret_cast<std::uint64_t>(lane_at(0));
-  const std::uint64_t index = distance / g_session.arena->geometry.lane_bytes;
+  const std::uint64_t index = index_of(lane);
   if (index / kAreasPerGroup >= kMaxGroups) {
     return nullptr;
   }
