@@ -21,10 +21,12 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "format/operation.h"
+
 namespace spyglass::format {
 
 inline constexpr std::uint64_t kArenaMagic = 0x31414e4552415347ULL;  // "GSARENA1"
-inline constexpr std::uint32_t kArenaVersion = 2;
+inline constexpr std::uint32_t kArenaVersion = 3;
 
 inline constexpr std::uint64_t kDurationOff =
     ~std::uint64_t{0};  // a span threshold nothing reaches
@@ -69,8 +71,9 @@ struct RecordingOptions {
   std::uint32_t operations;            // bit (1 << OperationClass): calls of these are recorded
   std::uint32_t max_stack_frames;      // unwinding stops there, with a mark
   SamplerKind sampler;                 // kTimer: every thread sets up its own timer
-  std::uint32_t reserved;
-  std::uint64_t sample_interval_ns;  // of CPU time
+  MemoryMode memory;
+  std::uint64_t sample_interval_ns;   // of CPU time
+  std::uint64_t memory_sample_bytes;  // mean distance, MemoryMode::kSample
 };
 
 // A lock-free stack of free slots: low 32 bits the index + 1 (0: empty), high 32 bits a tag against
@@ -263,7 +266,7 @@ struct alignas(64) Node {
   std::uint32_t next_sibling;
   std::uint32_t older;      // cell index of the node created before this one; 0: none
   std::uint32_t module;     // heap offset / 64 of the ModuleRecord at creation; 0: unknown
-  std::uint32_t extension;  // cell index of a NodeExtension; 0: none
+  std::uint32_t extension;  // cell index of a NodeExtension or AllocationCounters; 0: none
 };
 static_assert(sizeof(Node) == 128);
 
@@ -272,6 +275,16 @@ struct alignas(64) HistogramCell {
   std::uint32_t count[kBucketsPerGroup];
 };
 static_assert(sizeof(HistogramCell) == 64);
+
+// What the node of a memory operation (OperationClass::kMemory) has in place of a NodeExtension.
+struct alignas(64) AllocationCounters {
+  std::uint64_t allocations;
+  std::uint64_t allocated_bytes;
+  std::uint64_t frees;
+  std::uint64_t errors;
+  std::uint64_t reserved[4];
+};
+static_assert(sizeof(AllocationCounters) == 64);
 
 // What only few nodes need. Folding: past the tree's bound a call does not get a node of its own
 // but goes to an existing one (an ancestor of the same function, or a flat node below the overflow
@@ -299,7 +312,16 @@ inline constexpr std::uint32_t kRootCell =
 // kind, bits 8-15 how many continuations follow. These hold in word 0: duration in ticks; the other
 // node (cell | lane index << 32, 0 none); a value; then text, 8 bytes each, NUL-padded. Trailing
 // ones may be missing: 0.
-enum class RingKind : std::uint32_t { kSpan = 0, kLongSpan = 1, kContinuation = 2, kEvent = 3 };
+// kAllocation: word 0 its time in ticks, bits 0-7 of word 1 the AllocationKind; its continuation
+// holds the address in word 0 and the size in bits 0-59 of word 1.
+enum class RingKind : std::uint32_t {
+  kSpan = 0,
+  kLongSpan = 1,
+  kContinuation = 2,
+  kEvent = 3,
+  kAllocation = 4,
+};
+inline constexpr std::uint64_t kRingBytesMask = (std::uint64_t{1} << 60) - 1;
 inline constexpr unsigned kEventContinuationsShift = 8;
 inline constexpr unsigned kEventTextAt = 3;  // index of the first continuation that holds text
 inline constexpr unsigned kMaxEventContinuations = kEventTextAt + 16;
@@ -388,8 +410,9 @@ struct alignas(64) Lane {
   std::uint64_t filter_timeouts;   // nodes created without the collector's filter verdict
   std::uint64_t stacks_truncated;  // unwinding stopped before the stack's end
   std::uint64_t events_dropped;
-  std::uint32_t lookup_used;    // 1: the lookup table holds something
-  std::uint32_t overflow_node;  // cell index of the kNodeOverflow node; 0: none
+  std::uint64_t allocations_dropped;  // AllocationRecords
+  std::uint32_t lookup_used;          // 1: the lookup table holds something
+  std::uint32_t overflow_node;        // cell index of the kNodeOverflow node; 0: none
   std::uint64_t stack_ready;  // owner's address: entries above have their node set (vacant or not)
 };
 static_assert(offsetof(Lane, ring_tail) == 128);

@@ -112,10 +112,10 @@ std::uint64_t block_bytes(const BlockHeader& header) {
 }
 
 std::string_view kind_name(BlockKind kind) {
-  constexpr std::array<std::string_view, 17> kNames = {
-      "unknown", "session",  "processes", "threads",    "modules", "sites",
-      "nodes",   "counters", "spans",     "open_calls", "losses",  "symbols",
-      "end",     "index",    "objects",   "metrics",    "events"};
+  constexpr std::array<std::string_view, 19> kNames = {
+      "unknown",  "session", "processes",  "threads",     "modules", "sites", "nodes",
+      "counters", "spans",   "open_calls", "losses",      "symbols", "end",   "index",
+      "objects",  "metrics", "events",     "allocations", "resident"};
   const auto number = static_cast<std::size_t>(kind);
   return number < kNames.size() ? kNames[number] : kNames[0];
 }

@@ -48,6 +48,8 @@ void visit_fields(Visit&& visit, R& session) {
   visit(17, "sampler", session.sampler);
   visit(18, "sampler_reason", session.sampler_reason);
   visit(19, "sample_interval_ns", session.sample_interval_ns);
+  visit(20, "memory", session.memory);
+  visit(21, "memory_sample_bytes", session.memory_sample_bytes);
 }
 
 template <typename Visit, Is<ProcessRecord> R>

@@ -26,12 +26,15 @@ enum class OperationClass : std::uint8_t {
   kLoader = 10,
   kException = 11,
   kSignal = 12,
+  kMemory = 13,  // counted and kept as AllocationRecords, not timed
 };
-inline constexpr unsigned kOperationClasses = 13;
+inline constexpr unsigned kOperationClasses = 14;
 
 enum class Operation : std::uint32_t {
 #define SPYGLASS_OPERATION(name, kind) k_##name,
+#define SPYGLASS_OPERATOR(name, kind, shown) k_##name,
 #include "format/operations.inc"
+#undef SPYGLASS_OPERATOR
 #undef SPYGLASS_OPERATION
   kCount
 };
@@ -43,14 +46,16 @@ struct OperationInfo {
 
 inline constexpr OperationInfo kOperations[] = {
 #define SPYGLASS_OPERATION(name, kind) {#name, OperationClass::kind},
+#define SPYGLASS_OPERATOR(name, kind, shown) {shown, OperationClass::kind},
 #include "format/operations.inc"
+#undef SPYGLASS_OPERATOR
 #undef SPYGLASS_OPERATION
 };
 
 // As reports name them; also the values of the JSON's "class".
 inline constexpr const char* kOperationClassNames[kOperationClasses] = {
-    "lock",    "condition", "join",    "sleep",  "read",      "write", "poll",
-    "connect", "file",      "process", "loader", "exception", "signal"};
+    "lock",    "condition", "join",    "sleep",  "read",      "write",  "poll",
+    "connect", "file",      "process", "loader", "exception", "signal", "memory"};
 
 // What the events of a thread say; other: the event's second node.
 enum class EventKind : std::uint32_t {
@@ -61,6 +66,23 @@ enum class EventKind : std::uint32_t {
                      // value: frames unwound; text: what()
   kFatalSignal = 4,  // value: the fault's address
   kLockOrder = 5,    // the node's lock was taken while the other node's was held
+};
+
+// What an AllocationRecord says.
+enum class AllocationKind : std::uint32_t {
+  kAllocate = 0,  // `address` came into the program's hands; `bytes`: as asked for
+  kFree = 1,
+  kMoveFrom = 2,  // realloc gave `address` up: a free; the thread's next kMoveTo is what came of it
+  kMoveTo = 3,    // an allocation
+  kMap = 4,       // pages [address, address + bytes), by the program itself
+  kUnmap = 5,     // some of them, maybe of several mappings, are gone
+};
+
+// Which allocations are kept.
+enum class MemoryMode : std::uint32_t {
+  kOff = 0,
+  kFull = 1,    // all
+  kSample = 2,  // each byte with the same probability: Poisson with a mean of so many bytes
 };
 
 // What an operation acts on.

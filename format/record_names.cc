@@ -15,14 +15,21 @@ std::string_view pick(const std::string_view (&names)[N], std::size_t number) {
 }  // namespace
 
 std::string_view metric_name(Metric metric) {
-  constexpr std::string_view kNames[] = {"unknown", "samples",    "bytes",
-                                         "errors",  "hold_ticks", "holds"};
+  constexpr std::string_view kNames[] = {"unknown",     "samples",         "bytes",
+                                         "errors",      "hold_ticks",      "holds",
+                                         "allocations", "allocated_bytes", "frees"};
   return pick(kNames, static_cast<std::size_t>(metric));
 }
 
 std::string_view event_kind_name(EventKind kind) {
   constexpr std::string_view kNames[] = {"unknown",   "sample",       "contention",
                                          "exception", "fatal_signal", "lock_order"};
+  return pick(kNames, static_cast<std::size_t>(kind));
+}
+
+std::string_view allocation_kind_name(AllocationKind kind) {
+  constexpr std::string_view kNames[] = {"allocate", "free", "move_from",
+                                         "move_to",  "map",  "unmap"};
   return pick(kNames, static_cast<std::size_t>(kind));
 }
 

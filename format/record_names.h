@@ -13,6 +13,7 @@ namespace spyglass::format {
 
 std::string_view metric_name(Metric metric);
 std::string_view event_kind_name(EventKind kind);
+std::string_view allocation_kind_name(AllocationKind kind);
 std::string_view object_kind_name(ObjectKind kind);
 
 inline bool is_operation(std::uint64_t number) {

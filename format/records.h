@@ -42,6 +42,8 @@ struct SessionInfo {
   std::string sampler;                   // "perf", "timer" or "off": what ran
   std::string sampler_reason;            // why that one, if it was not asked for
   std::uint64_t sample_interval_ns = 0;  // of CPU time, 0: off
+  MemoryMode memory = MemoryMode::kOff;
+  std::uint64_t memory_sample_bytes = 0;  // kSample: mean distance of two samples
 };
 
 enum class ExitKind : std::uint32_t {
@@ -159,6 +161,11 @@ enum class Metric : std::uint32_t {
   kErrors = 3,     // operations that failed
   kHoldTicks = 4,  // locks: time from acquired to released
   kHolds = 5,      // how often that was measured
+  // Of memory operations, exact even where the ring lost their records. Not with
+  // MemoryMode::kSample, where only samples are counted.
+  kAllocations = 6,
+  kAllocatedBytes = 7,  // as asked for
+  kFrees = 8,
 };
 
 // What one thread added at one node to one metric since the snapshot before.
@@ -181,6 +188,25 @@ struct EventRecord {
   std::uint64_t value = 0;
   std::string text;
   bool operator==(const EventRecord&) const = default;
+};
+
+// Memory came or went. `node`: of the operation, below the context that called it; of those that
+// give memory back, below what is known without unwinding.
+struct AllocationRecord {
+  std::uint64_t ticks = 0;  // after an allocation, before a free: between them nobody else has it
+  AllocationKind kind = AllocationKind::kAllocate;
+  std::uint32_t node = 0;
+  std::uint64_t address = 0;
+  std::uint64_t bytes = 0;  // 0 of kFree and kMoveFrom
+  bool operator==(const AllocationRecord&) const = default;
+};
+
+// What a process had in memory, as the kernel tells.
+struct ResidentRecord {
+  std::uint32_t process = 0;  // id
+  std::uint64_t ticks = 0;
+  std::uint64_t resident_bytes = 0;
+  bool operator==(const ResidentRecord&) const = default;
 };
 
 // A call that had not returned at `ticks` (block header last_ticks): at every snapshot (`final`
@@ -211,6 +237,7 @@ enum class LossKind : std::uint32_t {
   kSamples = 13,
   kEvents = 14,           // of EventKind, samples excepted
   kTruncatedStacks = 15,  // not lost: their outermost frames are missing
+  kAllocations = 16,      // AllocationRecords
 };
 
 // Cumulative: a later record of the same (kind, thread, reason) replaces the earlier one.

@@ -15,7 +15,7 @@ namespace spyglass::format {
 
 inline constexpr std::uint8_t kFileMagic[8] = {'S', 'G', 'Z', '\r', '\n', 0x1a, '\n', 0};
 inline constexpr std::uint16_t kFormatMajor = 1;  // a reader refuses another major
-inline constexpr std::uint16_t kFormatMinor = 1;  // grows when kinds or fields are added
+inline constexpr std::uint16_t kFormatMinor = 2;  // grows when kinds or fields are added
 
 struct FileHeader {
   std::uint8_t magic[8];
@@ -41,14 +41,16 @@ enum class BlockKind : std::uint8_t {
   kNodes = 6,     // NodeRecord...: calling contexts by (parent, site)
   kCounters = 7,  // CounterRow...: what nodes counted since the last snapshot
   kSpans = 8,     // SpanRecord... of one thread, by end time
-  kOpenCalls = 9,  // OpenCall...: calls that had not returned
-  kLosses = 10,    // LossRecord...: what was not kept
-  kSymbols = 11,   // SymbolRecord...: names of sites
-  kEnd = 12,       // EndInfo: the session ended in order
-  kIndex = 13,     // IndexEntry of every block before it
-  kObjects = 14,   // ObjectInfo...: what operations acted on
-  kMetrics = 15,   // MetricRow...: what nodes counted besides, since the last snapshot
-  kEvents = 16,    // EventRecord... of one thread, by end time
+  kOpenCalls = 9,     // OpenCall...: calls that had not returned
+  kLosses = 10,       // LossRecord...: what was not kept
+  kSymbols = 11,      // SymbolRecord...: names of sites
+  kEnd = 12,          // EndInfo: the session ended in order
+  kIndex = 13,        // IndexEntry of every block before it
+  kObjects = 14,      // ObjectInfo...: what operations acted on
+  kMetrics = 15,      // MetricRow...: what nodes counted besides, since the last snapshot
+  kEvents = 16,       // EventRecord... of one thread, by end time
+  kAllocations = 17,  // AllocationRecord... of one thread, by time
+  kResident = 18,     // ResidentRecord..., by time
 };
 
 enum class Codec : std::uint8_t { kNone = 0, kLz4 = 1, kZstd = 2 };
@@ -61,7 +63,7 @@ struct BlockHeader {
   std::uint32_t raw_bytes;     // payload after decompression
   std::uint32_t stored_bytes;  // payload as stored, without padding
   std::uint64_t sequence;      // 0, 1, 2 ... over the file: a gap is a lost block
-  std::uint32_t thread;        // thread id of a kSpans block, else 0
+  std::uint32_t thread;        // thread id of kSpans, kEvents and kAllocations blocks, else 0
   std::uint32_t records;       // how many records the payload holds
   std::uint64_t first_ticks;   // time range that the records cover
   std::uint64_t last_ticks;

@@ -43,6 +43,9 @@ void NodeCounts::add(const NodeCounts& other) {
   errors += other.errors;
   hold_ticks += other.hold_ticks;
   holds += other.holds;
+  allocations += other.allocations;
+  allocated_bytes += other.allocated_bytes;
+  frees += other.frees;
   add_buckets(other.buckets, buckets);
 }
 
@@ -62,7 +65,7 @@ double NodeCounts::all_estimated_ticks() const {
 
 bool NodeCounts::empty() const {
   return (calls | open_calls | untimed_calls | wall_ticks | off_cpu_ticks | fold_in_ticks |
-          fold_out_ticks | samples | bytes | errors | holds) == 0;
+          fold_out_ticks | samples | bytes | errors | holds | allocations | frees) == 0;
 }
 
 NodeTable::NodeTable() {
@@ -124,6 +127,15 @@ void NodeTable::count(const format::MetricRow& row) {
       break;
     case format::Metric::kHolds:
       counts.holds += row.value;
+      break;
+    case format::Metric::kAllocations:
+      counts.allocations += row.value;
+      break;
+    case format::Metric::kAllocatedBytes:
+      counts.allocated_bytes += row.value;
+      break;
+    case format::Metric::kFrees:
+      counts.frees += row.value;
       break;
   }
 }

@@ -35,6 +35,9 @@ struct NodeCounts {
   std::uint64_t errors = 0;
   std::uint64_t hold_ticks = 0;
   std::uint64_t holds = 0;
+  std::uint64_t allocations = 0;  // of memory operations
+  std::uint64_t allocated_bytes = 0;
+  std::uint64_t frees = 0;
   std::uint32_t fine_histogram = 0;  // index + 1 in SpanHistograms
   std::vector<format::BucketCount> buckets;
 

@@ -183,7 +183,7 @@ std::vector<LaidUse> lay_out_uses(
   }
   for (auto& [key, counts] : uses) {
     const bool some = counts.calls + counts.open_calls + counts.untimed_calls + counts.bytes +
-                          counts.errors + counts.holds !=
+                          counts.errors + counts.holds + counts.allocations + counts.frees !=
                       0;
     if (some && laid_of[key.first] != 0) {
       laid.push_back({laid_of[key.first], key.second, std::move(counts)});

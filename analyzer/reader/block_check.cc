@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "format/block.h"
+#include "format/allocation_codec.h"
 #include "format/event_codec.h"
 #include "format/metadata_codec.h"
 #include "format/span_codec.h"
@@ -78,6 +79,10 @@ Status check_records(const format::BlockHeader& header, Raw raw) {
       return check_table(raw, count, format::decode_metrics);
     case BlockKind::kEvents:
       return check_table(raw, count, format::decode_events);
+    case BlockKind::kAllocations:
+      return check_table(raw, count, format::decode_allocations);
+    case BlockKind::kResident:
+      return check_table(raw, count, format::decode_resident);
   }
   return Unit{};
 }

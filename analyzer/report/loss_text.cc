@@ -22,7 +22,7 @@ struct KindText {
   std::string_view text;  // after the count
 };
 
-constexpr std::array<KindText, 15> kKinds = {
+constexpr std::array<KindText, 16> kKinds = {
     {{LossKind::kCalls, true, "calls", "calls not recorded"},
      {LossKind::kSpans, true, "spans", "spans not kept; counts and times stay exact"},
      {LossKind::kBlocks, true, "blocks", "blocks not written"},
@@ -37,6 +37,8 @@ constexpr std::array<KindText, 15> kKinds = {
      {LossKind::kSymbols, false, "symbols", "functions without a name"},
      {LossKind::kSamples, true, "samples", "samples not kept"},
      {LossKind::kEvents, true, "events", "events not kept; counts and times stay exact"},
+     {LossKind::kAllocations, true, "allocations",
+      "allocations and frees not kept; counts stay exact"},
      {LossKind::kTruncatedStacks, false, "truncated_stacks",
       "stacks without their outermost part"}}};
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/support/recording_builder.h"
 
+#include "format/allocation_codec.h"
 #include "format/block.h"
 #include "format/bytes.h"
 #include "format/compression.h"
@@ -98,6 +99,15 @@ RecordingBuilder& RecordingBuilder::spans(std::uint32_t thread,
   }
   return block(BlockKind::kSpans, encoded(format::encode_spans, spans), size32(spans), thread,
                first, last);
+}
+RecordingBuilder& RecordingBuilder::allocations(
+    std::uint32_t thread, const std::vector<format::AllocationRecord>& records) {
+  return block(BlockKind::kAllocations, encoded(format::encode_allocations, records),
+               size32(records), thread, records.front().ticks, records.back().ticks);
+}
+RecordingBuilder& RecordingBuilder::resident(const std::vector<format::ResidentRecord>& records) {
+  return block(BlockKind::kResident, encoded(format::encode_resident, records), size32(records), 0,
+               records.front().ticks, records.back().ticks);
 }
 RecordingBuilder& RecordingBuilder::open_calls(const std::vector<format::OpenCall>& calls) {
   const std::uint64_t at = calls.empty() ? 0 : calls.front().ticks;

@@ -35,6 +35,9 @@ class RecordingBuilder {
   RecordingBuilder& metrics(const std::vector<format::MetricRow>& rows, std::uint64_t first_ticks,
                             std::uint64_t last_ticks);
   RecordingBuilder& events(std::uint32_t thread, const std::vector<format::EventRecord>& events);
+  RecordingBuilder& allocations(std::uint32_t thread,
+                                const std::vector<format::AllocationRecord>& records);
+  RecordingBuilder& resident(const std::vector<format::ResidentRecord>& records);
   RecordingBuilder& end(const format::EndInfo& end);
   // Any block, for instance of a kind that does not exist.
   RecordingBuilder& block(format::BlockKind kind, const std::vector<std::uint8_t>& raw,

@@ -59,7 +59,7 @@ std::vector<std::vector<std::string>> table_after(const std::string& document,
 TEST_CASE("format.md: kinds and codecs are those of the code") {
   const std::string document = read_document();
   const auto kinds = table_after(document, "## 5.");
-  CHECK(kinds.size() == static_cast<std::size_t>(BlockKind::kEvents));
+  CHECK(kinds.size() == static_cast<std::size_t>(BlockKind::kResident));
   for (std::size_t i = 0; i < kinds.size(); ++i) {
     CHECK(kinds[i].at(0) == std::to_string(i + 1));
     CHECK(kinds[i].at(1) == kind_name(static_cast<BlockKind>(i + 1)));
@@ -88,6 +88,7 @@ void check_names(const std::string& heading, std::size_t first,
 TEST_CASE("format.md: metrics, kinds of events and of objects are those of the code") {
   check_names("**metrics**", 1, metric_name);
   check_names("**events**", 1, event_kind_name);
+  check_names("**allocations**", 0, allocation_kind_name);
   const auto object = table_after(read_document(), "**Object**");
   std::string kinds;
   for (std::uint32_t i = 0; object_kind_name(static_cast<ObjectKind>(i)) != "unknown" || i == 0;
