@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "preload/early_memory.h"
 
+#include <dlfcn.h>
+
 #include <atomic>
+
+#include "format/arena.h"
+#include "preload/hook.h"
 
 namespace spyglass::hooks {
 
@@ -47,6 +52,19 @@ bool find_allocator() {
   }
   real::make_ready();
   return true;
+}
+
+std::uint32_t allocator_traits() {
+  const auto exists = [](const char* name) { return dlsym(RTLD_DEFAULT, name) != nullptr; };
+  std::uint32_t traits = 0;
+  traits |= dlsym(RTLD_DEFAULT, "malloc") != reinterpret_cast<void*>(&hook_malloc)
+                ? format::kAllocatorOwn
+                : 0;
+  traits |= exists("mallocx") ? format::kAllocatorJemalloc : 0;
+  traits |= exists("tc_malloc") ? format::kAllocatorTcmalloc : 0;
+  traits |= exists("mi_malloc") ? format::kAllocatorMimalloc : 0;
+  dlerror();  // the program did not ask
+  return traits;
 }
 
 }  // namespace spyglass::hooks
