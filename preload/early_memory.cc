@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "preload/early_memory.h"
 
-#include <dlfcn.h>
-
 #include <atomic>
 
 #include "format/arena.h"
-#include "preload/hook.h"
+#include "preload/symbol_search.h"
 
 namespace spyglass::hooks {
 
@@ -55,15 +53,11 @@ bool find_allocator() {
 }
 
 std::uint32_t allocator_traits() {
-  const auto exists = [](const char* name) { return dlsym(RTLD_DEFAULT, name) != nullptr; };
   std::uint32_t traits = 0;
-  traits |= dlsym(RTLD_DEFAULT, "malloc") != reinterpret_cast<void*>(&hook_malloc)
-                ? format::kAllocatorOwn
-                : 0;
-  traits |= exists("mallocx") ? format::kAllocatorJemalloc : 0;
-  traits |= exists("tc_malloc") ? format::kAllocatorTcmalloc : 0;
-  traits |= exists("mi_malloc") ? format::kAllocatorMimalloc : 0;
-  dlerror();  // the program did not ask
+  traits |= is_ours_first("malloc") ? 0 : format::kAllocatorOwn;
+  traits |= is_defined_elsewhere("mallocx") ? format::kAllocatorJemalloc : 0;
+  traits |= is_defined_elsewhere("tc_malloc") ? format::kAllocatorTcmalloc : 0;
+  traits |= is_defined_elsewhere("mi_malloc") ? format::kAllocatorMimalloc : 0;
   return traits;
 }
 
