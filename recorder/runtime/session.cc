@@ -14,6 +14,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "recorder/runtime/address_limit.h"
 #include "recorder/runtime/allocations.h"
 #include "recorder/runtime/bucket_table.h"
 #include "recorder/runtime/clock.h"
@@ -127,6 +128,7 @@ long shake_hands(long descriptor, format::Welcome& welcome) {
 
 // Maps as much of the arena as the address space limit allows: a prefix has fewer lanes.
 bool map_arena(long descriptor, std::uint64_t bytes) {
+  bytes = make_room_under_limit(bytes);
   for (; bytes >= kSmallestMapping; bytes /= 2) {
     const long address = kernel(SYS_mmap, 0, bytes, PROT_READ | PROT_WRITE,
                                 MAP_SHARED | MAP_NORESERVE, descriptor, 0);
