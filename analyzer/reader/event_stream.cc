@@ -156,12 +156,12 @@ bool EventStream::next_span() {
 
 bool EventStream::next_moment() {
   std::uint32_t thread = 0;
-  while (const format::EventRecord* moment = moments_.next(thread)) {
+  while (format::EventRecord* moment = moments_.next(thread)) {
     const auto kind = kind_of(*moment);
-    if (kind && filter_.wants(*kind) && MomentStream::end_ticks(*moment) >= filter_.first_ticks &&
+    if (kind && filter_.wants(*kind) && MomentBlocks::ticks(*moment) >= filter_.first_ticks &&
         moment->start_ticks <= filter_.last_ticks) {
-      moment_ = *moment;
       moment_kind_ = *kind;
+      moment_ = std::move(*moment);
       moment_thread_ = thread;
       return true;
     }
@@ -174,7 +174,7 @@ bool EventStream::take_moment(Event& event) {
   given_ = std::move(*moment_);
   event = Event{};
   event.kind = moment_kind_;
-  event.ticks = MomentStream::end_ticks(given_);
+  event.ticks = MomentBlocks::ticks(given_);
   event.moment = &given_;
   event.thread_id = moment_thread_;
   next_moment();
@@ -225,7 +225,7 @@ bool EventStream::next(Event& event) {
     }
     const Rank other = has_event ? Rank(events_[position_].ticks, events_[position_].kind) : kNever;
     const Rank span = span_ ? Rank(span_->end_ticks(), EventKind::kSpan) : kNever;
-    const Rank moment = moment_ ? Rank(MomentStream::end_ticks(*moment_), moment_kind_) : kNever;
+    const Rank moment = moment_ ? Rank(MomentBlocks::ticks(*moment_), moment_kind_) : kNever;
     if (span_ && (!has_event || span < other) && (!moment_ || span <= moment)) {
       return take_span(event);
     }
