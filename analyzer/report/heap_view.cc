@@ -46,6 +46,12 @@ std::string_view operation_name(const Profile& profile, std::uint32_t node) {
   return profile.functions[profile.nodes[node].function].name;
 }
 
+bool is_untimed(const Profile& profile, const Function& function) {
+  const Metrics& metrics = function.metrics;
+  return profile.session.memory != format::MemoryMode::kOff && metrics.calls == 0 &&
+         metrics.samples.total == 0 && metrics.wall_total_ns == 0 && metrics.bytes.total == 0;
+}
+
 bool is_memory_operation(const Function& function) {
   return function.kind == FunctionKind::kOperation && format::is_operation(function.operation) &&
          format::operation_info(function.operation).kind == format::OperationClass::kMemory;

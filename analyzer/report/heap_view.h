@@ -33,5 +33,7 @@ Fragmentation fragmentation_of(const Heap& heap);
 // "malloc", "operator new[]"; "?" where damage took it.
 std::string_view operation_name(const Profile& profile, std::uint32_t node);
 bool is_memory_operation(const Function& function);
+// Known from stacks of memory operations only: no row of a table of times.
+bool is_untimed(const Profile& profile, const Function& function);
 
 }  // namespace spyglass
