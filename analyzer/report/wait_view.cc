@@ -26,6 +26,7 @@ bool belongs(OperationClass kind, UseKind wanted) {
     case OperationClass::kException:
       return wanted == UseKind::kException;
     case OperationClass::kSignal:
+    case OperationClass::kMemory:
       return false;
     case OperationClass::kRead:
     case OperationClass::kWrite:
