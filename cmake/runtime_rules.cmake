@@ -21,5 +21,5 @@ target_compile_options(spyglass_runtime_rules INTERFACE
 add_library(spyglass_runtime_link_rules INTERFACE)
 target_link_options(spyglass_runtime_link_rules INTERFACE
   -nodefaultlibs
-  LINKER:-z,defs LINKER:-z,now LINKER:-z,relro LINKER:-z,nodelete LINKER:--hash-style=gnu)
+  LINKER:-z,defs LINKER:-z,now LINKER:-z,relro LINKER:-z,nodelete LINKER:-z,initfirst LINKER:--hash-style=gnu)
 target_link_libraries(spyglass_runtime_link_rules INTERFACE c gcc)

@@ -104,15 +104,16 @@ void remember(const dl_find_object& caller, const CxxRuntime& runtime) {
   }
 }
 
-// What `library` sees: itself and what it needs.
-bool ask(const link_map& library, CxxRuntime& runtime) {
+// Calls `use` with a handle of what `library` sees: itself and what it needs.
+template <typename Use>
+bool with_scope_of(const link_map& library, Use use) {
   void* handle = real::dlopen(library.l_name, RTLD_NOLOAD | RTLD_LAZY);
   if (handle == nullptr) {
     return false;
   }
-  const bool found = fill(runtime, handle);
+  const bool result = use(handle);
   real::dlclose(handle);
-  return found;
+  return result;
 }
 
 std::uint64_t word_at(const void* address, std::ptrdiff_t offset) {
@@ -138,12 +139,26 @@ bool find_runtime(std::uint64_t caller, CxxRuntime& runtime) {
     return true;
   }
   runtime = {};
-  if (library.dlfo_link_map != nullptr && ask(*library.dlfo_link_map, runtime)) {
+  if (library.dlfo_link_map != nullptr &&
+      with_scope_of(*library.dlfo_link_map, [&](void* scope) { return fill(runtime, scope); })) {
     remember(library, runtime);
     return true;
   }
   runtime = {};
   const bool found = fill(runtime, RTLD_NEXT);
+  dlerror();
+  return found;
+}
+
+void* find_for(std::uint64_t caller, const char* name) {
+  void* found = nullptr;
+  const link_map* library = library_at(reinterpret_cast<const void*>(caller)).dlfo_link_map;
+  if (library != nullptr) {
+    with_scope_of(*library, [&](void* scope) {
+      look_up(found, scope, name);
+      return true;
+    });
+  }
   dlerror();
   return found;
 }

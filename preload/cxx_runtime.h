@@ -31,6 +31,9 @@ bool find_runtime(std::uint64_t caller, CxxRuntime& runtime);
 // Looks up what the program has from the start, while it has one thread.
 void find_first_runtime();
 
+// What the library that holds `caller` sees under `name`, other than ours; null: nothing. Likewise.
+void* find_for(std::uint64_t caller, const char* name);
+
 // Whether `pc` is in the runtime itself.
 bool is_inside(const CxxRuntime& runtime, std::uint64_t pc);
 

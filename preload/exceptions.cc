@@ -5,6 +5,7 @@
 #include "preload/cxx_runtime.h"
 #include "preload/hook.h"
 #include "preload/real.h"
+#include "recorder/runtime/allocations.h"
 #include "recorder/runtime/exception_record.h"
 
 namespace {
@@ -20,6 +21,7 @@ bool records_exceptions() { return spyglass::runtime::records(OperationClass::kE
 
 CxxRuntime runtime_of(const StackPoint& caller) {
   spyglass::real::make_ready();
+  spyglass::runtime::forget_allocator();
   CxxRuntime runtime;
   if (!spyglass::hooks::find_runtime(caller.pc - 1, runtime)) {
     __builtin_trap();  // nobody can throw without a runtime

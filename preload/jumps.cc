@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "preload/real.h"
+#include "recorder/runtime/allocations.h"
 #include "recorder/runtime/record.h"
 
 namespace {
@@ -21,6 +22,7 @@ std::uint64_t target_sp(const __jmp_buf_tag* environment) {
 
 void note_jump(const __jmp_buf_tag* environment) {
   spyglass::real::make_ready();
+  spyglass::runtime::forget_allocator();
   spyglass::runtime::record_jump(target_sp(environment),
                                  reinterpret_cast<std::uint64_t>(__builtin_dwarf_cfa()));
 }

@@ -16,6 +16,7 @@ int (*old_pthread_cond_wait)(void* condition, pthread_mutex_t* mutex);
 int (*old_pthread_cond_timedwait)(void* condition, pthread_mutex_t* mutex, const timespec* until);
 
 constinit bool g_resolved = false;
+constinit volatile bool g_resolving = false;
 
 namespace {
 
@@ -43,6 +44,7 @@ void resolve() {
       place(old_pthread_cond_wait, "pthread_cond_wait", "GLIBC_2.2.5"),
       place(old_pthread_cond_timedwait, "pthread_cond_timedwait", "GLIBC_2.2.5"),
   };
+  g_resolving = true;
   for (const Place& wanted : places) {
     if (*wanted.pointer == nullptr) {
       *wanted.pointer = wanted.version == nullptr ? dlsym(RTLD_NEXT, wanted.name)
@@ -50,6 +52,7 @@ void resolve() {
     }
   }
   g_resolved = true;
+  g_resolving = false;
 }
 
 }  // namespace spyglass::real

@@ -24,6 +24,8 @@
 
 #include <csetjmp>
 #include <csignal>
+#include <cstddef>
+#include <cstdint>
 #include <ctime>
 
 namespace spyglass::real {
@@ -40,10 +42,13 @@ extern int (*old_pthread_cond_wait)(void* condition, pthread_mutex_t* mutex);
 extern int (*old_pthread_cond_timedwait)(void* condition, pthread_mutex_t* mutex,
                                          const timespec* until);
 
-// Fills every pointer above with the next definition after ours. Idempotent.
+// Fills every pointer above with the next definition after ours. Idempotent. While it looks up, it
+// may allocate (early_memory.h).
 void resolve();
 
 extern bool g_resolved;
+// Volatile: compilers believe that dlsym() calls nothing of ours.
+extern volatile bool g_resolving;
 
 inline void make_ready() {
   if (__builtin_expect(static_cast<long>(!g_resolved), 0) != 0) {

@@ -18,10 +18,10 @@ constexpr std::uint32_t kMaxSampleHz = 20'000;
 
 // Options whose value is the next argument.
 constexpr std::string_view kWithValue[] = {
-    "-o",          "--output",     "--trace",        "--on-full",   "--ring-size",
-    "--tree-size", "--operations", "--max-stack",    "--interval",  "--include",
-    "--exclude",   "--max-depth",  "--max-overhead", "--follow",    "-F",
-    "--frequency", "--sampler",    "--serve-fd",     "--serve-name"};
+    "-o",          "--output",     "--trace",        "--on-full",  "--ring-size",
+    "--tree-size", "--operations", "--max-stack",    "--interval", "--include",
+    "--exclude",   "--max-depth",  "--max-overhead", "--follow",   "-F",
+    "--frequency", "--sampler",    "--memory",       "--serve-fd", "--serve-name"};
 
 // Where PROGRAM stands: the first argument that is no option. Everything from there on is its own.
 int find_program(int argc, char** argv) {
@@ -95,6 +95,9 @@ void add_sampling_options(CLI::App& app, collector::CollectorOptions& session) {
   add_parsed(app, "--sampler", "SPYGLASS_SAMPLER", session.sampler, collector::parse_sampler,
              "Who takes CPU samples (default auto: perf, or the timer where perf is refused)",
              "auto|perf|timer|off");
+  add_parsed(app, "--memory", "SPYGLASS_MEMORY", session.memory, collector::parse_memory,
+             "Record every allocation (default), a sample of them, one in SIZE bytes, or none",
+             "full|sample[=SIZE]|off");
 }
 
 void add_choice_options(CLI::App& app, collector::CollectorOptions& session) {

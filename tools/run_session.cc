@@ -49,6 +49,9 @@ format::SessionInfo describe(const collector::CollectorOptions& session,
   info.sampler = collector::sampler_name(sampling.kind);
   info.sampler_reason = sampling.reason;
   info.sample_interval_ns = sampling.interval_ns;
+  info.memory = session.memory.mode;
+  info.memory_sample_bytes =
+      session.memory.mode == format::MemoryMode::kSample ? session.memory.sample_bytes : 0;
   return info;
 }
 
@@ -69,6 +72,8 @@ format::RecordingOptions recording_options(const collector::CollectorOptions& se
   options.ns_per_tick_q60 = rate;
   options.sampler = sampling.kind;
   options.sample_interval_ns = sampling.interval_ns;
+  options.memory = session.memory.mode;
+  options.memory_sample_bytes = session.memory.sample_bytes;
   return options;
 }
 
@@ -76,8 +81,9 @@ collector::ArenaSizes arena_sizes(const collector::CollectorOptions& session) {
   collector::ArenaSizes sizes;
   sizes.ring_bytes = session.ring_bytes;
   if (sizes.ring_bytes == 0) {
-    sizes.ring_bytes =
-        session.span_threshold_ns < kManySpansBelowNs ? kRingBytesForEveryCall : kRingBytes;
+    const bool many = session.span_threshold_ns < kManySpansBelowNs ||
+                      session.memory.mode == format::MemoryMode::kFull;
+    sizes.ring_bytes = many ? kRingBytesForEveryCall : kRingBytes;
   }
   sizes.tree_bytes = session.tree_bytes;
   return sizes;

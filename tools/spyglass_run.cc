@@ -101,6 +101,7 @@ std::string describe_losses(const collector::Summary& summary) {
   };
   add(summary.spans_lost, "span", "spans");
   add(summary.calls_lost, "call", "calls");
+  add(summary.allocations_lost, "allocation or free", "allocations and frees");
   add(summary.other_losses, "thread or module", "threads or modules");
   if (!summary.failure.empty()) {
     text += (text.empty() ? "" : " ") + ("(" + summary.failure + ")");
@@ -120,8 +121,10 @@ void report(const collector::Summary& summary, bool quiet) {
            counted(summary.samples, "CPU sample", "CPU samples") + " in " +
            counted(summary.threads, "thread", "threads") + " of " +
            counted(summary.processes, "process", "processes") + ", " +
-           counted(summary.spans, "span", "spans") + ", " + readable_bytes(summary.file_bytes) +
-           "; " + describe_losses(summary) + "; next: spyglass analyze " + summary.path);
+           counted(summary.spans, "span", "spans") + ", " +
+           counted(summary.allocations, "allocation", "allocations") + ", " +
+           readable_bytes(summary.file_bytes) + "; " + describe_losses(summary) +
+           "; next: spyglass analyze " + summary.path);
 }
 
 // Ends as the program did, so that a caller sees no difference.

@@ -9,6 +9,7 @@
 
 #include "recorder/collector/clock_calibration.h"
 #include "recorder/collector/embed_symbols.h"
+#include "recorder/collector/proc_files.h"
 
 namespace spyglass::collector {
 namespace {
@@ -241,6 +242,7 @@ void Collector::snapshot_if_due() {
   const std::uint64_t now = now_ticks();
   if (now - snapshot_ticks_ >= interval_ticks_) {
     lanes_.snapshot(now, now - snapshot_ticks_);
+    note_resident(now);
     snapshot_ticks_ = now;
     recording_.flush(now, true);
   } else if (recording_.waiting_records() > 16384) {
@@ -257,6 +259,21 @@ void Collector::snapshot_if_due() {
     count_session_losses();
     recording_.flush(now, false);
     recording_.losses().write_changed(recording_.writer());
+  }
+}
+
+// Of many processes some at a time: each costs a few system calls.
+void Collector::note_resident(std::uint64_t now_ticks) {
+  constexpr std::size_t kAtATime = 32;
+  if (options_.memory.mode == format::MemoryMode::kOff) {
+    return;
+  }
+  const std::vector<ProcessEntry*> live = processes_.live();
+  for (std::size_t i = 0; i < std::min(live.size(), kAtATime); ++i) {
+    const ProcessEntry& entry = *live[resident_turn_++ % live.size()];
+    if (const std::optional<std::uint64_t> bytes = read_resident_bytes(entry.outer_pid)) {
+      recording_.add(format::ResidentRecord{entry.record.id, now_ticks, *bytes});
+    }
   }
 }
 
@@ -320,11 +337,13 @@ void Collector::close_session() {
   const LossLedger& losses = recording_.losses();
   summary_.calls = recording_.calls_written();
   summary_.samples = recording_.samples();
+  summary_.allocations = recording_.allocations();
   summary_.spans = recording_.spans_written();
   summary_.threads = tasks_.thread_count();
   summary_.processes = tasks_.process_count();
   summary_.spans_lost = losses.total(LossKind::kSpans);
   summary_.calls_lost = losses.total(LossKind::kCalls);
+  summary_.allocations_lost = losses.total(LossKind::kAllocations);
   summary_.other_losses = losses.total(LossKind::kThreads) + losses.total(LossKind::kProcesses) +
                           losses.total(LossKind::kModules);
   summary_.path = recording_.writer().path();

@@ -40,9 +40,11 @@ struct Summary {
   std::uint64_t calls = 0;
   std::uint64_t spans = 0;
   std::uint64_t samples = 0;  // of CPU time
+  std::uint64_t allocations = 0;
   std::uint32_t threads = 0;
   std::uint32_t processes = 0;
   std::uint64_t spans_lost = 0;
+  std::uint64_t allocations_lost = 0;  // and frees
   std::uint64_t calls_lost = 0;
   std::uint64_t other_losses = 0;  // threads, processes, modules
   std::string path;
@@ -90,6 +92,7 @@ class Collector {
   void end_processes();
   void note_due_end(ProcessEntry* entry, const ProcessEnd& end);
   void snapshot_if_due();
+  void note_resident(std::uint64_t now_ticks);
   void count_session_losses();
   void wait(std::uint64_t records);
   void end_dead_processes();
@@ -126,6 +129,7 @@ class Collector {
   std::uint64_t second_ticks_ = 0;
   std::uint64_t snapshot_ticks_ = 0;
   std::uint64_t look_ticks_ = 0;
+  std::size_t resident_turn_ = 0;
   std::uint32_t doorbell_seen_ = 0;
   unsigned quiet_turns_ = 0;  // since one that found much in the rings
   bool interrupted_ = false;

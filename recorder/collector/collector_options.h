@@ -21,6 +21,11 @@ enum class Follow { kTree, kMain };
 // Who is to take CPU samples. kAuto: perf where the kernel lets us, else the timer.
 enum class Sampler { kAuto, kPerf, kTimer, kOff };
 
+struct MemoryChoice {
+  format::MemoryMode mode = format::MemoryMode::kFull;
+  std::uint64_t sample_bytes = 512U << 10U;  // kSample: mean distance of two samples
+};
+
 struct CollectorOptions {
   std::string output;                        // pattern of output_name.h; empty: the default name
   bool force = false;                        // replace an existing file
@@ -36,6 +41,7 @@ struct CollectorOptions {
   std::uint32_t max_stack_frames = 512;
   std::uint32_t sample_hz = 1000;  // of CPU time; 0: off
   Sampler sampler = Sampler::kAuto;
+  MemoryChoice memory;
   double max_overhead_percent = 0;
   Follow follow = Follow::kTree;
   bool strict = false;

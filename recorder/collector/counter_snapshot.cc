@@ -74,9 +74,19 @@ void CounterSnapshot::read_metrics(LaneView& view, CountedNode& counted) const {
   };
   const std::uint32_t samples = peek(node->samples);
   add(format::Metric::kSamples, samples - std::exchange(counted.samples, samples));
-  const auto* extension = reinterpret_cast<const format::NodeExtension*>(
-      arena_.cell(view.index, peek(node->extension), 1));
-  if (extension != nullptr) {
+  const std::byte* cell = arena_.cell(view.index, peek(node->extension), 1);
+  if (cell != nullptr && counted.allocates) {
+    if (arena_.header().options.memory != format::MemoryMode::kFull) {
+      return;  // what samples stand for is estimated from them
+    }
+    const auto* counters = reinterpret_cast<const format::AllocationCounters*>(cell);
+    add(format::Metric::kAllocations, advance(counted.metrics[0], peek(counters->allocations)));
+    add(format::Metric::kAllocatedBytes,
+        advance(counted.metrics[1], peek(counters->allocated_bytes)));
+    add(format::Metric::kFrees, advance(counted.metrics[2], peek(counters->frees)));
+    add(format::Metric::kErrors, advance(counted.metrics[3], peek(counters->errors)));
+  } else if (cell != nullptr) {
+    const auto* extension = reinterpret_cast<const format::NodeExtension*>(cell);
     add(format::Metric::kBytes, advance(counted.metrics[0], peek(extension->bytes)));
     add(format::Metric::kErrors, advance(counted.metrics[1], peek(extension->errors)));
     add(format::Metric::kHoldTicks, advance(counted.metrics[2], peek(extension->hold_ticks)));
@@ -122,7 +132,8 @@ bool CounterSnapshot::read_node(LaneView& view, CountedNode& counted, CounterRow
   const std::uint64_t wall_ticks = peek(node->total_ticks);
   const std::uint64_t off_cpu_ticks = peek(node->off_cpu_ticks);
   const std::uint32_t extension = peek(node->extension);
-  const bool extended = extension != 0 && read_extension(view, counted, extension, row);
+  const bool extended =
+      extension != 0 && !counted.allocates && read_extension(view, counted, extension, row);
   const bool called = calls != counted.calls || wall_ticks != counted.wall_ticks;
   const bool waited = off_cpu_ticks != counted.off_cpu_ticks;
   if (!called && !extended && !waited && counted.histogram_debt == 0) {

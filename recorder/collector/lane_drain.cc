@@ -19,6 +19,7 @@ using format::RingKind;
 constexpr std::uint64_t kBatch = 4096;  // records between two looks at the owner
 constexpr std::size_t kSpansPerBlock = 1U << 15U;
 constexpr std::size_t kEventsPerBlock = 1U << 13U;
+constexpr std::size_t kAllocationsPerBlock = 1U << 15U;
 constexpr std::uint64_t kClockSlackTicks = 1U << 24U;  // processors' counters may differ a little
 constexpr std::uint64_t kNodeAndDuration = (std::uint64_t{1} << format::kRingKindShift) - 1;
 
@@ -28,6 +29,31 @@ std::uint64_t load(const std::uint64_t& word) { return __atomic_load_n(&word, __
 
 RingKind kind_of(std::uint64_t word) {
   return static_cast<RingKind>((word >> format::kRingKindShift) & 7U);
+}
+
+// Keeps memory that is needed again, and no more.
+template <typename Record>
+void empty(std::vector<Record>& records) {
+  if (records.capacity() > 1024 && records.size() < records.capacity() / 8) {
+    records = {};
+  }
+  records.clear();
+}
+
+// How many records belong to the one whose second word this is; kNoHead: it begins none.
+constexpr std::uint64_t kNoHead = ~std::uint64_t{0};
+std::uint64_t continuations_of(std::uint64_t word) {
+  switch (kind_of(word)) {
+    case RingKind::kLongSpan:
+    case RingKind::kAllocation:
+      return 1;
+    case RingKind::kEvent:
+      return word >> format::kEventContinuationsShift & 0xffU;
+    case RingKind::kSpan:
+    case RingKind::kContinuation:
+      break;
+  }
+  return kNoHead;
 }
 
 std::uint32_t cell_of(std::uint64_t word) {
@@ -134,6 +160,18 @@ void LaneDrain::add_event(LaneView& view, std::uint64_t start_ticks, std::uint64
   view.events.push_back(std::move(event));
 }
 
+void LaneDrain::add_allocation(LaneView& view, std::uint64_t ticks, std::uint64_t head,
+                               std::uint64_t address, std::uint64_t bytes) {
+  const std::uint32_t node = nodes_.find(view, cell_of(head));
+  const auto kind = static_cast<format::AllocationKind>(head & 0xffU);
+  if (node == 0 || kind > format::AllocationKind::kUnmap || !makes_sense(ticks, ticks)) {
+    view.damaged += 1;
+    return;
+  }
+  view.allocations_sorted &= view.allocations.empty() || view.allocations.back().ticks <= ticks;
+  view.allocations.push_back({ticks, kind, node, address, bytes & format::kRingBytesMask});
+}
+
 std::uint64_t LaneDrain::Ring::word0(std::uint64_t position) const {
   return load(records[2 * (position & mask)]);
 }
@@ -156,6 +194,30 @@ std::size_t LaneDrain::read_continuations(const Ring& ring, std::uint64_t positi
   return count;
 }
 
+// Takes the record at `position` and the `more` ones that belong to it, if they are there.
+bool LaneDrain::take_long(LaneView& view, const Ring& ring, std::uint64_t position,
+                          std::uint64_t end, std::uint64_t more) {
+  const std::uint64_t head = ring.word1(position);
+  if (kind_of(head) == RingKind::kAllocation && position + 1 < end) {
+    const std::uint64_t next = ring.word1(position + 1);
+    if ((next & format::kRingLapBit) != 0 || kind_of(next) != RingKind::kContinuation) {
+      return false;
+    }
+    add_allocation(view, ring.word0(position), head, ring.word0(position + 1), next);
+    return true;
+  }
+  std::array<std::uint64_t, 256> words;
+  if (read_continuations(ring, position, end, std::span(words).first(more)) != more) {
+    return false;
+  }
+  if (kind_of(head) == RingKind::kLongSpan) {
+    add_span(view, cell_of(head), ring.word0(position), words[0]);
+  } else {
+    add_event(view, ring.word0(position), head, std::span(words).first(more));
+  }
+  return true;
+}
+
 // Takes positions [first, end) of those up to `head`; the record of a position is at `position &
 // mask`. Returns the first position that is not dealt with: `end`, or one that is not yet written.
 std::uint64_t LaneDrain::take(LaneView& view, const std::uint64_t* records, std::uint64_t mask,
@@ -163,7 +225,6 @@ std::uint64_t LaneDrain::take(LaneView& view, const std::uint64_t* records, std:
                               bool final) {
   const Ring ring = {records, mask,
                      static_cast<unsigned>(std::countr_zero(arena_.geometry().ring_records))};
-  std::array<std::uint64_t, 256> words;
   for (std::uint64_t position = first; position != end; ++position) {
     const std::uint64_t word1 = ring.word1(position);
     if (word1 <= kNodeAndDuration && word1 != 0) {  // written in this lap, kSpan
@@ -174,19 +235,11 @@ std::uint64_t LaneDrain::take(LaneView& view, const std::uint64_t* records, std:
     if (!written && !final) {
       return position;
     }
-    const RingKind kind = kind_of(word1);
-    if (written && (kind == RingKind::kLongSpan || kind == RingKind::kEvent)) {
-      const std::uint64_t more =
-          kind == RingKind::kLongSpan ? 1 : word1 >> format::kEventContinuationsShift & 0xffU;
+    if (const std::uint64_t more = written ? continuations_of(word1) : kNoHead; more != kNoHead) {
       if (position + more >= end && (!final || end != head)) {
         return position;  // with all its records in the next batch
       }
-      if (read_continuations(ring, position, end, std::span(words).first(more)) == more) {
-        if (kind == RingKind::kLongSpan) {
-          add_span(view, cell_of(word1), ring.word0(position), words[0]);
-        } else {
-          add_event(view, ring.word0(position), word1, std::span(words).first(more));
-        }
+      if (take_long(view, ring, position, end, more)) {
         position += more;
         continue;
       }
@@ -269,7 +322,8 @@ std::uint64_t LaneDrain::drain(LaneView& view, bool final) {
     publish_tail(view);
   }
   waiting_spans_ += view.spans.size() - spans_before;
-  if (view.spans.size() >= kSpansPerBlock || view.events.size() >= kEventsPerBlock) {
+  if (view.spans.size() >= kSpansPerBlock || view.events.size() >= kEventsPerBlock ||
+      view.allocations.size() >= kAllocationsPerBlock) {
     write_spans(view);
   }
   return view.tail - begin;
@@ -281,10 +335,11 @@ void LaneDrain::write_spans(LaneView& view) {
                          busy_ ? format::Codec::kLz4 : format::Codec::kZstd);
   recording_.write_events(view.thread.id, view.events);
   view.events.clear();
-  if (view.spans.capacity() > 1024 && view.spans.size() < view.spans.capacity() / 8) {
-    view.spans = {};
-  }
-  view.spans.clear();
+  recording_.write_allocations(view.thread.id, view.allocations, view.allocations_sorted,
+                               busy_ ? format::Codec::kLz4 : format::Codec::kZstd);
+  empty(view.allocations);
+  view.allocations_sorted = true;
+  empty(view.spans);
   view.spans_sorted = true;
 }
 

@@ -34,7 +34,7 @@ class LaneDrain {
   void remember(const LaneView& view);
   // Lanes by index, where an event may name a node of another thread; outlives this.
   void know_lanes(const std::vector<std::unique_ptr<LaneView>>& views) { views_ = &views; }
-  // Hands the gathered spans and events to the recording.
+  // Hands the gathered spans, events and allocations to the recording.
   void write_spans(LaneView& view);
   // Spans that wait in all lanes.
   std::uint64_t waiting_spans() const { return waiting_spans_; }
@@ -49,6 +49,8 @@ class LaneDrain {
     std::uint64_t word0(std::uint64_t position) const;
     std::uint64_t word1(std::uint64_t position) const;  // lap parity removed
   };
+  bool take_long(LaneView& view, const Ring& ring, std::uint64_t position, std::uint64_t end,
+                 std::uint64_t more);
   std::size_t read_continuations(const Ring& ring, std::uint64_t position, std::uint64_t end,
                                  std::span<std::uint64_t> words) const;
   void mend(const LaneView& view, std::uint64_t position);
@@ -57,6 +59,8 @@ class LaneDrain {
                 std::uint64_t duration_ticks);
   void add_event(LaneView& view, std::uint64_t start_ticks, std::uint64_t head,
                  std::span<const std::uint64_t> words);
+  void add_allocation(LaneView& view, std::uint64_t ticks, std::uint64_t head,
+                      std::uint64_t address, std::uint64_t bytes);
   void find_other(std::uint64_t word, format::EventRecord& event);
   void find_holder(LaneView& view, std::uint64_t word, format::EventRecord& event);
   bool makes_sense(std::uint64_t start_ticks, std::uint64_t end_ticks) const;

@@ -3,9 +3,20 @@
 
 #include <algorithm>
 
+#include "format/record_names.h"
 #include "recorder/collector/process_table.h"
 
 namespace spyglass::collector {
+namespace {
+
+bool allocates(const format::Node& node) {
+  const std::uint64_t address = peek(node.address) & format::kAddressMask;
+  const std::uint64_t operation = address & ~format::kTagMask;
+  return (address & format::kTagMask) == format::kOperationTag && format::is_operation(operation) &&
+         format::operation_info(operation).kind == format::OperationClass::kMemory;
+}
+
+}  // namespace
 
 using format::Node;
 
@@ -114,6 +125,7 @@ void LaneNodes::take_new(LaneView& view) {
       view.counted.emplace_back();
       view.counted.back().cell = at;
       view.counted.back().node = id;
+      view.counted.back().allocates = allocates(*arena_.node(view.index, at));
     }
   }
 }

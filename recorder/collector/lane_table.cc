@@ -191,6 +191,7 @@ void LaneTable::count_losses(const LaneView& view) {
   losses.set(LossKind::kFoldedCalls, thread, "tree full", peek(lane.folded_calls));
   losses.set(LossKind::kClockClamps, thread, "clock went back", peek(lane.clock_clamps));
   losses.set(LossKind::kEvents, thread, "ring full", peek(lane.events_dropped));
+  losses.set(LossKind::kAllocations, thread, "ring full", peek(lane.allocations_dropped));
   losses.set(LossKind::kTruncatedStacks, thread, "not followed to the end",
              peek(lane.stacks_truncated));
   losses.set(LossKind::kUnfilteredNodes, thread, "no filter verdict", peek(lane.filter_timeouts));

@@ -23,7 +23,9 @@ struct CountedNode {
   std::uint64_t off_cpu_ticks = 0;
   std::array<std::uint64_t, 4> extension = {};  // untimed, fold_in calls and ticks, fold_out
   std::uint32_t samples = 0;
-  std::array<std::uint64_t, 4> metrics = {};  // bytes, errors, hold ticks, holds
+  // bytes, errors, hold ticks, holds; of memory operations: of AllocationCounters
+  std::array<std::uint64_t, 4> metrics = {};
+  bool allocates = false;            // a memory operation
   std::uint64_t histogram_debt = 0;  // calls handed on whose histogram count was not there yet
   std::array<std::uint32_t, format::kHistogramGroups> groups =
       {};  // place in LaneView::buckets + 1
@@ -54,6 +56,8 @@ struct LaneView {
   std::uint64_t damaged = 0;      // records that made no sense
   std::vector<format::SpanRecord> spans;
   std::vector<format::EventRecord> events;
+  std::vector<format::AllocationRecord> allocations;
+  bool allocations_sorted = true;
   std::uint64_t last_end_ticks = 0;
   bool spans_sorted = true;
 

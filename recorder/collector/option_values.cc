@@ -125,6 +125,26 @@ Result<Sampler> parse_sampler(std::string_view text) {
   return unreadable("--sampler value", text, "auto, perf, timer or off");
 }
 
+Result<MemoryChoice> parse_memory(std::string_view text) {
+  MemoryChoice choice;
+  const std::string_view mode = text.substr(0, text.find('='));
+  if (text == "full" || text == "off") {
+    choice.mode = text == "full" ? format::MemoryMode::kFull : format::MemoryMode::kOff;
+    return choice;
+  }
+  if (mode == "sample") {
+    choice.mode = format::MemoryMode::kSample;
+    const Result<std::uint64_t> size = text == mode ? Result<std::uint64_t>(choice.sample_bytes)
+                                                    : parse_size(text.substr(mode.size() + 1));
+    constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 40U;
+    if (size && *size <= kMostBytes) {
+      choice.sample_bytes = *size;
+      return choice;
+    }
+  }
+  return unreadable("--memory value", text, "full, off, sample or sample=SIZE");
+}
+
 std::string on_full_name(format::OnFull policy) {
   switch (policy) {
     case format::OnFull::kDropOldest:

@@ -24,6 +24,7 @@ Result<format::OnFull> parse_on_full(std::string_view text);
 // "all", "none" or a list of class names ("lock,read,write") to bits of
 // RecordingOptions::operations.
 Result<std::uint32_t> parse_operations(std::string_view text);
+Result<MemoryChoice> parse_memory(std::string_view text);
 std::string on_full_name(format::OnFull policy);
 // "auto", "perf", "timer" or "off".
 Result<Sampler> parse_sampler(std::string_view text);

@@ -166,6 +166,16 @@ std::optional<bool> has_variable(std::uint32_t pid, const std::string& variable)
          text.find(std::string(1, '\0') + variable + "=") != std::string::npos;
 }
 
+std::optional<std::uint64_t> read_resident_bytes(std::uint32_t pid) {
+  // In pages: all, resident ...
+  const std::vector<std::uint32_t> pages =
+      numbers_of_line(read_small_file(proc_path(pid, "statm")));
+  if (pages.size() < 2) {
+    return std::nullopt;
+  }
+  return std::uint64_t{pages[1]} * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+}
+
 std::optional<int> read_zombie_status(std::uint32_t pid) {
   const std::string text = read_small_file(proc_path(pid, "stat"));
   // The name in parentheses may hold anything, so fields are counted from the last one.

@@ -28,6 +28,9 @@ struct ThreadTimes {
 // Of a live thread, since its start.
 std::optional<ThreadTimes> read_thread_times(std::uint32_t pid, std::uint32_t tid);
 
+// What a live process has in memory.
+std::optional<std::uint64_t> read_resident_bytes(std::uint32_t pid);
+
 // Threads of a live process; 0: it is gone.
 std::size_t count_threads(std::uint32_t pid);
 

@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "format/allocation_codec.h"
 #include "format/event_codec.h"
 #include "format/metadata_codec.h"
 #include "format/span_codec.h"
@@ -135,6 +136,27 @@ void Recording::write_events(std::uint32_t thread, std::vector<format::EventReco
   }
 }
 
+void Recording::write_allocations(std::uint32_t thread,
+                                  std::vector<format::AllocationRecord>& records, bool sorted,
+                                  format::Codec codec) {
+  if (records.empty()) {
+    return;
+  }
+  if (!sorted) {
+    std::ranges::stable_sort(records, {}, &format::AllocationRecord::ticks);
+  }
+  bool written = write_references();
+  if (written) {
+    raw_.clear();
+    format::encode_allocations(records, raw_);
+    written = append(BlockKind::kAllocations, static_cast<std::uint32_t>(records.size()),
+                     records.front().ticks, records.back().ticks, codec, thread);
+  }
+  if (!written) {
+    losses_.add(format::LossKind::kAllocations, thread, writer_.failure(), records.size());
+  }
+}
+
 bool Recording::write_references() {
   if (!nodes_.write_new(writer_)) {
     return false;
@@ -232,6 +254,18 @@ bool Recording::write_open_calls(std::uint64_t now_ticks) {
   return true;
 }
 
+bool Recording::write_resident() {
+  if (resident_.empty()) {
+    return true;
+  }
+  raw_.clear();
+  format::encode_resident(resident_, raw_);
+  const bool written = append(BlockKind::kResident, static_cast<std::uint32_t>(resident_.size()),
+                              resident_.front().ticks, resident_.back().ticks);
+  resident_.clear();  // one more or less tells nothing
+  return written;
+}
+
 void Recording::merge_rows() {
   std::unordered_map<std::uint64_t, std::size_t> places;
   std::vector<format::CounterRow> merged;
@@ -250,7 +284,7 @@ void Recording::merge_rows() {
 
 bool Recording::flush(std::uint64_t now_ticks, bool snapshot) {
   const bool good = write_references() && write_rows(now_ticks) && write_metrics(now_ticks) &&
-                    write_open_calls(now_ticks);
+                    write_open_calls(now_ticks) && (!snapshot || write_resident());
   if (good) {
     merged_rows_ = 0;
   } else if (rows_.size() > kManyRows && rows_.size() > 2 * merged_rows_) {

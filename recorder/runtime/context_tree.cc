@@ -155,6 +155,11 @@ Node* find_tagged(Lane* lane, Node* parent, std::uint64_t address) {
   return node;
 }
 
+Node* tagged_child(Lane* lane, Node* parent, std::uint64_t address) {
+  Node* child = find_tagged(lane, parent, address);
+  return child != nullptr ? child : flat_node(lane, address);
+}
+
 CallTarget find_target(Lane* lane, Node* parent, std::uint64_t address) {
   if (Node* child = find_child(lane, parent, address)) {
     return {child, 0};
@@ -194,13 +199,23 @@ format::HistogramCell* histogram_cell(Lane* lane, Node* node, unsigned bucket) {
   return group == 0 ? nullptr : reinterpret_cast<format::HistogramCell*>(node_at(lane, group));
 }
 
-format::NodeExtension* extension_of(Lane* lane, Node* node) {
+namespace {
+template <typename Extension>
+Extension* extension_cell(Lane* lane, Node* node) {
   if (node->extension == 0) {
     node->extension = take_cells(lane, 1, all_cells());
   }
-  return node->extension == 0
-             ? nullptr
-             : reinterpret_cast<format::NodeExtension*>(node_at(lane, node->extension));
+  return node->extension == 0 ? nullptr
+                              : reinterpret_cast<Extension*>(node_at(lane, node->extension));
+}
+}  // namespace
+
+format::NodeExtension* extension_of(Lane* lane, Node* node) {
+  return extension_cell<format::NodeExtension>(lane, node);
+}
+
+format::AllocationCounters* allocation_counters_of(Lane* lane, Node* node) {
+  return extension_cell<format::AllocationCounters>(lane, node);
 }
 
 void plant_root(Lane* lane) {

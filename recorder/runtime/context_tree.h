@@ -31,11 +31,16 @@ format::Node* find_tagged(format::Lane* lane, format::Node* parent, std::uint64_
 // lane has no cell left at all.
 format::Node* flat_node(format::Lane* lane, std::uint64_t address);
 
+// find_tagged(); past the bound, flat_node().
+format::Node* tagged_child(format::Lane* lane, format::Node* parent, std::uint64_t address);
+
 // The cells that hold bucket `bucket` of `node`; null when the lane has no cell left.
 format::HistogramCell* histogram_cell(format::Lane* lane, format::Node* node, unsigned bucket);
 
 // Null when the lane has no cell left.
 format::NodeExtension* extension_of(format::Lane* lane, format::Node* node);
+// Likewise, of memory operations.
+format::AllocationCounters* allocation_counters_of(format::Lane* lane, format::Node* node);
 
 // Empties the lane and creates its root.
 void plant_root(format::Lane* lane);

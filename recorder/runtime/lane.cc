@@ -74,6 +74,7 @@ void clear_counters(Lane* lane) {
   lane->filter_timeouts = 0;
   lane->stacks_truncated = 0;
   lane->events_dropped = 0;
+  lane->allocations_dropped = 0;
   lane->exit_ticks = 0;
   lane->exit_cpu_ns = 0;
 }

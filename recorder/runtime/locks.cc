@@ -108,18 +108,12 @@ HeldLocks* own_list() {
   return t_held;
 }
 
-// Below the bound always; past it, where such calls are counted whatever the path.
-Node* child_of(Lane* lane, Node* parent, std::uint64_t address) {
-  Node* child = find_tagged(lane, parent, address);
-  return child != nullptr ? child : flat_node(lane, address);
-}
-
 // The node of a lock below `context`; null when the lane is full.
 Node* lock_node(Lane* lane, Node* context, format::Operation operation, std::uint32_t object) {
   Node* node =
-      child_of(lane, context, format::kOperationTag | static_cast<std::uint64_t>(operation));
+      tagged_child(lane, context, format::kOperationTag | static_cast<std::uint64_t>(operation));
   if (node != nullptr && object != 0) {
-    node = child_of(lane, node, format::kObjectTag | object);
+    node = tagged_child(lane, node, format::kObjectTag | object);
   }
   return node;
 }
@@ -127,7 +121,7 @@ Node* lock_node(Lane* lane, Node* context, format::Operation operation, std::uin
 // A lock that was taken in a context that is not known any more, but for the call that took it.
 std::uint32_t outline_node(Lane* lane, std::uint64_t pc, format::Operation operation,
                            std::uint32_t object) {
-  Node* frame = child_of(lane, node_at(lane, format::kRootCell), format::kPcTag | pc);
+  Node* frame = tagged_child(lane, node_at(lane, format::kRootCell), format::kPcTag | pc);
   const Node* node = frame == nullptr ? nullptr : lock_node(lane, frame, operation, object);
   return node == nullptr ? 0 : cell_of(lane, node);
 }

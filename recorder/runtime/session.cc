@@ -14,6 +14,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "recorder/runtime/allocations.h"
 #include "recorder/runtime/bucket_table.h"
 #include "recorder/runtime/clock.h"
 #include "recorder/runtime/cpu_clock.h"
@@ -251,6 +252,7 @@ bool join(long descriptor) {
   g_session.filtered = kernel(SYS_prctl, PR_GET_SECCOMP, 0, 0, 0, 0) > 0 ? 1 : 0;
   fill_process(process_at(welcome.process_slot), welcome.process_slot);
   register_handlers();
+  g_memory_mode = g_session.arena->options.memory;
   return !failed(kernel(SYS_madvise, &g_fork_page, sizeof(g_fork_page), MADV_WIPEONFORK));
 }
 

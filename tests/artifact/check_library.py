@@ -27,7 +27,27 @@ VERSIONED = {
     "pthread_cond_timedwait@GLIBC_2.2.5", "pthread_cond_timedwait@@GLIBC_2.3.2",
     "__cxa_throw@CXXABI_1.3", "__cxa_rethrow@CXXABI_1.3", "__cxa_begin_catch@CXXABI_1.3",
     "_ZSt17rethrow_exceptionNSt15__exception_ptr13exception_ptrE@CXXABI_1.3.3",
-    "_ZSt9terminatev@GLIBCXX_3.4"}
+    "_ZSt9terminatev@GLIBCXX_3.4",
+    "_Znwm@GLIBCXX_3.4",
+    "_Znam@GLIBCXX_3.4",
+    "_ZnwmRKSt9nothrow_t@GLIBCXX_3.4",
+    "_ZnamRKSt9nothrow_t@GLIBCXX_3.4",
+    "_ZnwmSt11align_val_t@CXXABI_1.3.11",
+    "_ZnamSt11align_val_t@CXXABI_1.3.11",
+    "_ZnwmSt11align_val_tRKSt9nothrow_t@CXXABI_1.3.11",
+    "_ZnamSt11align_val_tRKSt9nothrow_t@CXXABI_1.3.11",
+    "_ZdlPv@GLIBCXX_3.4",
+    "_ZdlPvm@CXXABI_1.3.9",
+    "_ZdlPvRKSt9nothrow_t@GLIBCXX_3.4",
+    "_ZdlPvSt11align_val_t@CXXABI_1.3.11",
+    "_ZdlPvmSt11align_val_t@CXXABI_1.3.11",
+    "_ZdlPvSt11align_val_tRKSt9nothrow_t@CXXABI_1.3.11",
+    "_ZdaPv@GLIBCXX_3.4",
+    "_ZdaPvm@CXXABI_1.3.9",
+    "_ZdaPvRKSt9nothrow_t@GLIBCXX_3.4",
+    "_ZdaPvSt11align_val_t@CXXABI_1.3.11",
+    "_ZdaPvmSt11align_val_t@CXXABI_1.3.11",
+    "_ZdaPvSt11align_val_tRKSt9nothrow_t@CXXABI_1.3.11"}
 LARGEST_TLS_BYTES = 256  # static TLS is scarce: a library loaded late shares 1664 bytes with all others
 
 

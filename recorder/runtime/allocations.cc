@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "recorder/runtime/allocations.h"
+
+#include "recorder/runtime/calling_context.h"
+#include "recorder/runtime/clock.h"
+#include "recorder/runtime/context_tree.h"
+#include "recorder/runtime/lane.h"
+#include "recorder/runtime/operation.h"
+#include "recorder/runtime/record.h"
+#include "recorder/runtime/sampled_addresses.h"
+#include "recorder/runtime/session.h"
+#include "recorder/runtime/span_ring.h"
+
+namespace spyglass::runtime {
+
+constinit format::MemoryMode g_memory_mode = format::MemoryMode::kOff;
+__thread ThreadMemory t_memory;
+
+namespace {
+
+using format::AllocationKind;
+using format::Lane;
+using format::Node;
+using format::Operation;
+
+constexpr std::uint64_t kPatienceNs = 2'000'000'000;
+
+// Once waiting was in vain, the next records don't wait until the collector has moved.
+[[gnu::cold, gnu::noinline]] bool make_room_for_allocation(Lane* lane) {
+  const std::uint64_t tail = lane->ring_tail.load(std::memory_order_relaxed) + 1;
+  const bool gave_up = t_memory.full_at == tail;
+  if (make_room_for_event(lane, gave_up ? 0 : kPatienceNs)) {
+    return true;
+  }
+  t_memory.full_at = lane->ring_tail.load(std::memory_order_relaxed) + 1;
+  return false;
+}
+
+struct Change {
+  AllocationKind kind;
+  std::uint64_t ticks;
+  std::uint64_t address;
+  std::uint64_t bytes;
+};
+
+inline void push(Lane* lane, const Node* node, const Change& change) {
+  if (rare(lane->ring_head >= lane->ring_limit) && !make_room_for_allocation(lane)) {
+    lane->allocations_dropped += 1;
+    return;
+  }
+  const std::uint32_t cell = cell_of(lane, node);
+  const std::uint64_t position = reserve_records(lane, 2);
+  write_record(
+      lane, position + 1, change.address,
+      record_head(format::RingKind::kContinuation, 0) | (change.bytes & format::kRingBytesMask));
+  write_record(
+      lane, position, change.ticks,
+      record_head(format::RingKind::kAllocation, cell) | static_cast<std::uint64_t>(change.kind));
+  if (rare(position >= lane->doorbell_at)) {
+    ring_doorbell(lane);
+  }
+}
+
+// The lane of a thread that is to record now; null: none.
+inline Lane* recording_lane() {
+  Lane* lane = t_thread.lane;
+  return rare(lane == nullptr || g_fork_page.recording == 0) ? ready_lane() : lane;
+}
+
+// The operation's node below `context`, and its counters; null: there is no cell left.
+struct Counted {
+  Node* node;
+  format::AllocationCounters* counters;
+};
+
+inline Counted count_below(Lane* lane, Node* context, Operation operation) {
+  const std::uint64_t address = format::kOperationTag | static_cast<std::uint64_t>(operation);
+  const std::uint32_t parent = cell_of(lane, context);
+  Node* node = node_at(lane, *lookup_slot(lane, parent, address));  // as hooks look children up
+  if (rare(node->parent != parent || node->address != address || node->extension == 0)) {
+    node = tagged_child(lane, context, address);
+    if (node == nullptr) {
+      lane->allocations_dropped += 1;
+      return {};
+    }
+    return {node, allocation_counters_of(lane, node)};
+  }
+  return {node, reinterpret_cast<format::AllocationCounters*>(node_at(lane, node->extension))};
+}
+
+Counted count_at(Lane* lane, Operation operation, const StackPoint& caller) {
+  prepare_call(lane, caller.sp);
+  return count_below(lane, calling_context(lane, caller), operation);
+}
+
+void record_gain(AllocationKind kind, Operation operation, const StackPoint& caller,
+                 std::uint64_t address, std::uint64_t bytes) {
+  const std::uint64_t now_ticks = ticks();
+  Lane* lane = recording_lane();
+  if (rare(lane == nullptr)) {
+    return;
+  }
+  const Counted counted = count_at(lane, operation, caller);
+  if (rare(counted.node == nullptr)) {
+    return;
+  }
+  if (counted.counters != nullptr) {
+    counted.counters->allocations += 1;
+    counted.counters->allocated_bytes += bytes;
+  }
+  push(lane, counted.node, {kind, now_ticks, address, bytes});
+}
+
+[[gnu::cold, gnu::noinline]] void record_failure(Operation operation, const StackPoint& caller) {
+  if (Lane* lane = recording_lane()) {
+    const Counted counted = count_at(lane, operation, caller);
+    if (counted.counters != nullptr) {
+      counted.counters->errors += 1;
+    }
+  }
+}
+
+void record_loss(AllocationKind kind, Operation operation, std::uint64_t address,
+                 std::uint64_t bytes, std::uint64_t when_ticks) {
+  Lane* lane = recording_lane();
+  if (rare(lane == nullptr)) {
+    return;
+  }
+  const Counted counted = count_below(lane, innermost_call(lane).node, operation);
+  if (rare(counted.node == nullptr)) {
+    return;
+  }
+  if (counted.counters != nullptr) {
+    counted.counters->frees += 1;
+  }
+  push(lane, counted.node, {kind, when_ticks, address, bytes});
+}
+
+std::uint64_t value_of(const void* address) { return reinterpret_cast<std::uint64_t>(address); }
+
+void record_block(AllocationKind kind, Operation operation, const StackPoint& caller,
+                  const void* address, std::size_t bytes) {
+  if (rare(address == nullptr)) {
+    return record_failure(operation, caller);
+  }
+  if (g_memory_mode == format::MemoryMode::kSample && !remember_sample(value_of(address))) {
+    if (Lane* lane = recording_lane()) {
+      lane->allocations_dropped += 1;
+    }
+    return;
+  }
+  record_gain(kind, operation, caller, value_of(address), bytes);
+}
+
+}  // namespace
+
+bool draw_sample(std::size_t bytes) {
+  const std::uint64_t mean_bytes = g_session.arena->options.memory_sample_bytes;
+  const bool first = t_memory.random == 0;
+  if (first) {
+    t_memory.random = ticks() ^ value_of(&t_memory);
+    t_memory.sample_after = next_sample_distance(t_memory.random, mean_bytes);
+    t_memory.sample_after -= static_cast<std::int64_t>(bytes);
+    if (t_memory.sample_after >= 0 && static_cast<std::int64_t>(bytes) >= 0) {
+      return false;
+    }
+  }
+  t_memory.sample_after = next_sample_distance(t_memory.random, mean_bytes);
+  return true;
+}
+
+bool is_sampled(const void* address) { return knows_sample(value_of(address)); }
+
+void record_allocation(Operation operation, const StackPoint& caller, const void* address,
+                       std::size_t bytes) {
+  if (rare(t_memory.wanted != 0)) {
+    const bool satisfies = t_memory.wanted_by.sp >= caller.sp;
+    const auto wanted = static_cast<Operation>(t_memory.wanted - 1);
+    t_memory.wanted = 0;
+    if (satisfies) {
+      return record_block(AllocationKind::kAllocate, wanted, t_memory.wanted_by, address, bytes);
+    }
+  }
+  record_block(AllocationKind::kAllocate, operation, caller, address, bytes);
+}
+
+void record_release(Operation operation, const void* address) {
+  record_late_release(operation, address, ticks());
+}
+
+void record_late_release(Operation operation, const void* address, std::uint64_t before_ticks) {
+  if (g_memory_mode == format::MemoryMode::kSample) {
+    forget_sample(value_of(address));
+  }
+  record_loss(AllocationKind::kFree, operation, value_of(address), 0, before_ticks);
+}
+
+void record_move(Operation operation, const StackPoint& caller, const void* from,
+                 std::uint64_t before_ticks, const void* to, std::size_t bytes) {
+  if (g_memory_mode == format::MemoryMode::kSample) {
+    forget_sample(value_of(from));
+  }
+  record_loss(AllocationKind::kMoveFrom, operation, value_of(from), 0, before_ticks);
+  record_block(AllocationKind::kMoveTo, operation, caller, to, bytes);
+}
+
+void record_map(Operation operation, const StackPoint& caller, std::uint64_t address,
+                std::uint64_t bytes) {
+  record_gain(AllocationKind::kMap, operation, caller, address, bytes);
+}
+
+void record_unmap(Operation operation, std::uint64_t address, std::uint64_t bytes,
+                  std::uint64_t before_ticks) {
+  record_loss(AllocationKind::kUnmap, operation, address, bytes, before_ticks);
+}
+
+}  // namespace spyglass::runtime
