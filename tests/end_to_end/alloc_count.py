@@ -17,9 +17,13 @@ def read_process(path):
         data = file.read()
     *numbers, thread_count = HEAD.unpack_from(data)
     process = dict(zip(FIELDS, numbers))
-    process["threads"] = [
-        dict(zip(THREAD_FIELDS, THREAD.unpack_from(data, HEAD.size + THREAD.size * i)))
-        for i in range(thread_count)]
+    # The first thread has two: one from before its thread-local storage was set up.
+    threads = {}
+    for i in range(thread_count):
+        tid, *counts = THREAD.unpack_from(data, HEAD.size + THREAD.size * i)
+        threads[tid] = [a + b for a, b in zip(threads.get(tid, [0] * len(counts)), counts)]
+    process["threads"] = [dict(zip(THREAD_FIELDS, [tid, *counts])) for tid, counts in
+                          threads.items()]
     return process
 
 

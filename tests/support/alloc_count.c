@@ -208,7 +208,7 @@ static void* allocated(void* p, size_t bytes) {
     process->counts->allocated_bytes += bytes;
     ++thread->allocations;
     thread->allocated_bytes += bytes;
-    insert(process, (struct Block){(uint64_t)p, bytes, t_slot, number});
+    insert(process, (struct Block){(uint64_t)p, bytes, thread->tid, number});
   } else {
     ++process->counts->failed;
   }
@@ -226,7 +226,7 @@ static struct Block freed(void* p) {
   ++process->counts->frees;
   ++thread->frees;
   if (!block.address) ++process->counts->unmatched_frees;
-  if (block.address && block.thread != t_slot) ++thread->frees_of_others;
+  if (block.address && block.thread != thread->tid) ++thread->frees_of_others;
   if (block.address && process->counts->allocations - block.number <= 1)
     ++process->counts->temporary;
   unlock(process);
@@ -242,7 +242,7 @@ static void not_freed(void* p, struct Block block) {
   --thread->frees;
   ++process->counts->failed;
   if (!block.address) --process->counts->unmatched_frees;
-  if (block.address && block.thread != t_slot) --thread->frees_of_others;
+  if (block.address && block.thread != thread->tid) --thread->frees_of_others;
   if (block.address && process->counts->allocations - block.number <= 1)
     --process->counts->temporary;
   if (block.address == (uint64_t)p) insert(process, block);
