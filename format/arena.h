@@ -132,10 +132,17 @@ struct alignas(64) ProcessSlot {
   std::atomic<std::uint32_t> newest_module;  // heap offset / 64 of the newest ModuleRecord; 0: none
   std::atomic<std::uint32_t> exit_known;     // 1: exit_status was stored by the process itself
   std::uint32_t exit_status;                 // as given to exit()
-  std::uint32_t reserved0;
+  std::uint32_t allocator;                   // kAllocator*: what of its allocations is not seen
   std::uint64_t exit_ticks;
   char reserved[40];
 };
+
+// The program, or a library before ours, has a malloc() of its own, which calls none of our hooks.
+inline constexpr std::uint32_t kAllocatorOwn = 1;
+// The allocator has functions beyond libc's, which are not hooked.
+inline constexpr std::uint32_t kAllocatorJemalloc = 2;  // mallocx() ...
+inline constexpr std::uint32_t kAllocatorTcmalloc = 4;  // tc_malloc() ...
+inline constexpr std::uint32_t kAllocatorMimalloc = 8;  // mi_malloc() ...
 
 inline constexpr std::uint32_t kFilterUnresolved = 0;
 inline constexpr std::uint32_t kFilterRequested = 1;

@@ -10,6 +10,7 @@
 #include <cstddef>
 
 #include "preload/real.h"
+#include "preload/symbol_search.h"
 
 namespace spyglass::hooks {
 namespace {
@@ -47,7 +48,9 @@ dl_find_object library_at(const void* address) {
 
 template <typename Function>
 void look_up(Function& function, void* scope, const char* name) {
-  void* found = dlsym(scope, name);
+  void* found = scope == RTLD_NEXT           ? find_next(name)
+                : is_defined_elsewhere(name) ? dlsym(scope, name)
+                                             : nullptr;
   if (found != nullptr &&
       library_at(found).dlfo_link_map !=
           library_at(reinterpret_cast<const void*>(&find_first_runtime)).dlfo_link_map) {
@@ -126,7 +129,6 @@ void find_first_runtime() {
   if (g_first.throw_object == nullptr && !fill(g_first, RTLD_NEXT)) {
     g_first = {};
   }
-  dlerror();  // the program did not ask
 }
 
 bool find_runtime(std::uint64_t caller, CxxRuntime& runtime) {

@@ -3,6 +3,9 @@
 
 #include <atomic>
 
+#include "format/arena.h"
+#include "preload/symbol_search.h"
+
 namespace spyglass::hooks {
 
 alignas(4096) constinit char g_early_memory[kEarlyBytes] = {};
@@ -47,6 +50,15 @@ bool find_allocator() {
   }
   real::make_ready();
   return true;
+}
+
+std::uint32_t allocator_traits() {
+  std::uint32_t traits = 0;
+  traits |= is_ours_first("malloc") ? 0 : format::kAllocatorOwn;
+  traits |= is_defined_elsewhere("mallocx") ? format::kAllocatorJemalloc : 0;
+  traits |= is_defined_elsewhere("tc_malloc") ? format::kAllocatorTcmalloc : 0;
+  traits |= is_defined_elsewhere("mi_malloc") ? format::kAllocatorMimalloc : 0;
+  return traits;
 }
 
 }  // namespace spyglass::hooks

@@ -32,6 +32,9 @@ std::size_t size_of_early(const void* block);
 // Looks the real allocator up. False: that is being done, or it is too early for it.
 [[gnu::cold, gnu::noinline]] bool find_allocator();
 
+// format::kAllocator* of this program. Looks symbols up.
+std::uint32_t allocator_traits();
+
 inline bool allocator_is_known() {
   return __builtin_expect(static_cast<long>(real::g_resolved), 1) != 0 || find_allocator();
 }

@@ -3,6 +3,8 @@
 
 #include <dlfcn.h>
 
+#include "preload/symbol_search.h"
+
 namespace spyglass::real {
 
 #define SPYGLASS_HOOK(result, name, parameters) result(*name) parameters;
@@ -47,7 +49,7 @@ void resolve() {
   g_resolving = true;
   for (const Place& wanted : places) {
     if (*wanted.pointer == nullptr) {
-      *wanted.pointer = wanted.version == nullptr ? dlsym(RTLD_NEXT, wanted.name)
+      *wanted.pointer = wanted.version == nullptr ? hooks::find_next(wanted.name)
                                                   : dlvsym(RTLD_NEXT, wanted.name, wanted.version);
     }
   }

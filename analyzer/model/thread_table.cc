@@ -24,7 +24,8 @@ ThreadInfo describe(const ThreadCounts& counts, const SessionClock& clock, const
                             : std::max(0.0, info.recorded_ns - off_ns);
   info.samples = counts.samples;
   if (!from_kernel && sample_interval_ns > 0) {
-    info.cpu_ns = static_cast<double>(counts.samples) * sample_interval_ns;
+    // Of a short life a few samples may stand for more than all of it.
+    info.cpu_ns = std::min(static_cast<double>(counts.samples) * sample_interval_ns, info.wall_ns);
   }
   const bool whole = range.whole();
   info.runnable_ns =

@@ -231,6 +231,7 @@ void Collector::poll_unwatched(std::uint64_t now_ticks) {
 void Collector::end_processes() {
   for (const auto& [entry, end] : std::exchange(due_ends_, {})) {
     if (entry->live) {
+      note_allocator(*entry);
       lanes_.close_process(*entry, processes_.end_ticks(*entry, end));
       processes_.end(*entry, end);
       live_processes_ -= 1;
@@ -260,6 +261,25 @@ void Collector::snapshot_if_due() {
     recording_.flush(now, false);
     recording_.losses().write_changed(recording_.writer());
   }
+}
+
+void Collector::note_allocator(const ProcessEntry& entry) {
+  if (options_.memory.mode == format::MemoryMode::kOff) {
+    return;
+  }
+  const std::uint32_t traits = peek(arena_.process(entry.slot).allocator);
+  const auto say = [&](std::uint32_t trait, const char* reason) {
+    if ((traits & trait) != 0) {
+      add_coverage(entry.executable, reason);
+    }
+  };
+  say(format::kAllocatorOwn, "has a malloc() of its own: its allocations are not seen");
+  say(format::kAllocatorJemalloc,
+      "is linked with jemalloc: calls of mallocx(), sdallocx() and the like are not seen");
+  say(format::kAllocatorTcmalloc,
+      "is linked with tcmalloc: calls of tc_malloc() and the like are not seen");
+  say(format::kAllocatorMimalloc,
+      "is linked with mimalloc: calls of mi_malloc() and the like are not seen");
 }
 
 // Of many processes some at a time: each costs a few system calls.
@@ -315,6 +335,9 @@ void Collector::close_session() {
   end_dead_processes();
   const format::ClockSample end = sample_clocks();
   finish_samples();
+  for (const ProcessEntry* entry : processes_.live()) {
+    note_allocator(*entry);
+  }
   lanes_.finish(end.ticks);
   count_session_losses();
   recording_.flush(end.ticks, true);

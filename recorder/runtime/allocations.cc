@@ -23,7 +23,7 @@ using format::Lane;
 using format::Node;
 using format::Operation;
 
-constexpr std::uint64_t kPatienceNs = 2'000'000'000;
+constexpr std::uint64_t kPatienceNs = 1'000'000'000;
 
 // Once waiting was in vain, the next records don't wait until the collector has moved.
 [[gnu::cold, gnu::noinline]] bool make_room_for_allocation(Lane* lane) {

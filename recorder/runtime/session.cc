@@ -34,6 +34,8 @@ using format::ArenaHeader;
 using format::ProcessSlot;
 using format::ProcessState;
 
+constinit std::uint32_t g_allocator = 0;
+
 constexpr std::uint64_t kSmallestMapping = std::uint64_t{16} << 20U;
 constexpr std::int64_t kHandshakeSeconds = 10;
 constexpr std::uint32_t kNoKey = ~std::uint32_t{0};
@@ -167,6 +169,7 @@ void fill_process(ProcessSlot* process, std::uint32_t index) {
   process->pid = static_cast<std::uint32_t>(kernel(SYS_getpid));
   process->ppid = static_cast<std::uint32_t>(kernel(SYS_getppid));
   process->arena_address = reinterpret_cast<std::uint64_t>(g_session.arena);
+  process->allocator = g_allocator;
   if (process->start_ticks == 0) {
     process->start_ticks = ticks();
   }
@@ -356,6 +359,8 @@ void resume_recording() {
   g_fork_page.recording = 1;
   g_session.state.store(SessionState::kOn, std::memory_order_release);
 }
+
+void note_allocator(std::uint32_t traits) { g_allocator = traits; }
 
 void note_exit(int status) {
   if (g_fork_page.recording == 0) {

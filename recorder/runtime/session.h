@@ -51,6 +51,9 @@ void begin_forked_process();
 bool pause_recording();
 void resume_recording();
 
+// What of the program's allocations no hook sees: format::kAllocator*. Before start_session().
+void note_allocator(std::uint32_t traits);
+
 // The process ends with `status`, as given to exit(). Async-signal-safe.
 void note_exit(int status);
 

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+// The tables are those of the System V ABI, the hash that of the GNU linker's .gnu.hash.
+#include "preload/symbol_search.h"
+
+#include <dlfcn.h>
+#include <link.h>
+
+#include <cstdint>
+
+namespace spyglass::hooks {
+namespace {
+
+struct GnuHash {
+  std::uint32_t buckets;
+  std::uint32_t first_symbol;
+  std::uint32_t bloom_words;
+  std::uint32_t bloom_shift;
+};
+
+struct Tables {
+  const GnuHash* hash = nullptr;
+  const ElfW(Sym) * symbols = nullptr;
+  const char* strings = nullptr;
+  const ElfW(Versym) * versions = nullptr;  // null: it has none
+};
+
+// The loader has put most addresses in place, but not those of a dynamic section that it can't
+// write.
+std::uint64_t placed(const link_map& library, std::uint64_t address) {
+  return address < library.l_addr ? address + library.l_addr : address;
+}
+
+Tables tables_of(const link_map& library) {
+  Tables tables;
+  for (const ElfW(Dyn)* entry = library.l_ld; entry != nullptr && entry->d_tag != DT_NULL;
+       ++entry) {
+    const std::uint64_t address = placed(library, entry->d_un.d_ptr);
+    if (entry->d_tag == DT_GNU_HASH) {
+      tables.hash = reinterpret_cast<const GnuHash*>(address);
+    } else if (entry->d_tag == DT_SYMTAB) {
+      tables.symbols = reinterpret_cast<const ElfW(Sym)*>(address);
+    } else if (entry->d_tag == DT_STRTAB) {
+      tables.strings = reinterpret_cast<const char*>(address);
+    } else if (entry->d_tag == DT_VERSYM) {
+      tables.versions = reinterpret_cast<const ElfW(Versym)*>(address);
+    }
+  }
+  return tables;
+}
+
+std::uint32_t gnu_hash(const char* name) {
+  std::uint32_t hash = 5381;
+  for (; *name != 0; ++name) {
+    hash = hash * 33 + static_cast<unsigned char>(*name);
+  }
+  return hash;
+}
+
+bool is_same(const char* a, const char* b) {
+  while (*a != 0 && *a == *b) {
+    ++a;
+    ++b;
+  }
+  return *a == *b;
+}
+
+// dlsym() passes over versions that are there for old programs only.
+bool is_current(const Tables& tables, std::uint32_t symbol) {
+  constexpr ElfW(Versym) kHidden = 0x8000;
+  return tables.versions == nullptr || (tables.versions[symbol] & kHidden) == 0;
+}
+
+bool defines(const Tables& tables, const char* name, std::uint32_t hash) {
+  const GnuHash& table = *tables.hash;
+  const auto* bloom = reinterpret_cast<const std::uint64_t*>(&table + 1);
+  const auto* buckets = reinterpret_cast<const std::uint32_t*>(bloom + table.bloom_words);
+  const std::uint32_t* chain = buckets + table.buckets;
+  if (table.buckets == 0 || table.bloom_words == 0) {
+    return false;
+  }
+  const std::uint64_t word = bloom[hash / 64 % table.bloom_words];
+  const std::uint64_t bits =
+      std::uint64_t{1} << hash % 64 | std::uint64_t{1} << (hash >> table.bloom_shift) % 64;
+  std::uint32_t symbol = buckets[hash % table.buckets];
+  if ((word & bits) != bits || symbol < table.first_symbol) {
+    return false;
+  }
+  for (;; ++symbol) {
+    const std::uint32_t candidate = chain[symbol - table.first_symbol];
+    if ((candidate | 1U) == (hash | 1U) && is_current(tables, symbol) &&
+        is_same(tables.strings + tables.symbols[symbol].st_name, name)) {
+      return true;
+    }
+    if ((candidate & 1U) != 0) {
+      return false;
+    }
+  }
+}
+
+const link_map* library_of(void* address) {
+  dl_find_object found = {};
+  return _dl_find_object(address, &found) == 0 ? found.dlfo_link_map : nullptr;
+}
+
+const link_map* own_library() { return library_of(reinterpret_cast<void*>(&library_of)); }
+
+// By `first` or a library after it.
+bool is_defined_from(const link_map* first, const link_map* own, const char* name) {
+  const std::uint32_t hash = gnu_hash(name);
+  for (const link_map* library = first; library != nullptr; library = library->l_next) {
+    const Tables tables = library == own ? Tables{} : tables_of(*library);
+    if (tables.symbols != nullptr && tables.strings != nullptr &&
+        (tables.hash == nullptr || defines(tables, name, hash))) {
+      return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+bool is_defined_elsewhere(const char* name) {
+  const link_map* own = own_library();
+  const link_map* first = own;
+  while (first != nullptr && first->l_prev != nullptr) {
+    first = first->l_prev;
+  }
+  return own == nullptr || is_defined_from(first, own, name);
+}
+
+bool is_ours_first(const char* name) {
+  return library_of(dlsym(RTLD_DEFAULT, name)) == own_library();
+}
+
+void* find_next(const char* name) {
+  const link_map* own = own_library();
+  const bool found = own == nullptr || is_defined_from(own->l_next, own, name);
+  return found ? dlsym(RTLD_NEXT, name) : nullptr;
+}
+
+}  // namespace spyglass::hooks
