@@ -29,7 +29,7 @@ LIBRARY = os.path.join(BIN_DIR, "..", "lib", "spyglass", "libspyglass.so")
 WATCHDOG_SECONDS = float(os.environ.get("WATCHDOG_SECONDS", "60"))
 
 # Where a test compares calls of hooks with spans or totals, nothing else is to be in the recording.
-HOOKS_ONLY = ["--operations=none", "--frequency=0"]
+HOOKS_ONLY = ["--operations=none", "--frequency=0", "--memory=off"]
 
 Finished = collections.namedtuple("Finished", "status stdout stderr")
 
