@@ -257,7 +257,6 @@ bool join(long descriptor) {
   g_session.filtered = kernel(SYS_prctl, PR_GET_SECCOMP, 0, 0, 0, 0) > 0 ? 1 : 0;
   fill_process(process_at(welcome.process_slot), welcome.process_slot);
   register_handlers();
-  g_memory_mode = g_session.arena->options.memory;
   return !failed(kernel(SYS_madvise, &g_fork_page, sizeof(g_fork_page), MADV_WIPEONFORK));
 }
 
@@ -320,6 +319,7 @@ void start_session() {
   // Release: hooks of other threads that see kOn see the session.
   g_session.state.store(joined ? SessionState::kOn : SessionState::kOff, std::memory_order_release);
   g_fork_page.recording = joined ? 1 : 0;
+  decide_memory_mode(joined ? g_session.arena->options.memory : format::MemoryMode::kOff);
 }
 
 void begin_forked_process() {
