@@ -167,6 +167,8 @@ bool Collector::read_mail() {
     mail_.stop = mail.stop;
   }
   for (const NewImage& image : mail.images) {
+    // A child that was forked and then executed a program claimed its slot before it shook hands.
+    take_in_forked(ProcessTable::Orphans::kLater, image.outer_pid);
     // The image before it in the same process ended with its exec.
     ProcessEntry* before = processes_.add_image(image);
     if (before != nullptr) {
@@ -203,11 +205,17 @@ void Collector::watch(ProcessEntry& entry) {
   }
 }
 
-void Collector::take_in_processes() {
-  for (ProcessEntry* entry : processes_.find_forked()) {
+void Collector::take_in_forked(ProcessTable::Orphans orphans, std::uint32_t execed_pid) {
+  for (ProcessEntry* entry : processes_.find_forked(orphans, execed_pid)) {
     live_processes_ += 1;
-    watch(*entry);
+    if (execed_pid == 0 || entry->outer_pid != execed_pid) {
+      watch(*entry);
+    }
   }
+}
+
+void Collector::take_in_processes() {
+  take_in_forked(ProcessTable::Orphans::kNow, 0);
   if (filter_.active()) {
     for (const ProcessEntry* entry : processes_.live()) {
       const auto newest = arena_.process(entry->slot).newest_module.load(std::memory_order_acquire);

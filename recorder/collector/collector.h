@@ -86,6 +86,7 @@ class Collector {
 
   void run();
   bool read_mail();
+  void take_in_forked(ProcessTable::Orphans orphans, std::uint32_t execed_pid);
   void take_in_processes();
   void watch(ProcessEntry& entry);
   void poll_unwatched(std::uint64_t now_ticks);

@@ -66,20 +66,21 @@ ProcessEntry* ProcessTable::add_image(const NewImage& image) {
   return before;
 }
 
-std::vector<ProcessEntry*> ProcessTable::find_forked() {
+std::vector<ProcessEntry*> ProcessTable::find_forked(Orphans orphans, std::uint32_t execed_pid) {
   std::vector<ProcessEntry*> found;
   const std::uint32_t used = arena_.processes_used();
   for (std::uint32_t slot = 0; slot < used; ++slot) {
     const format::ProcessSlot& process = arena_.process(slot);
     if (slots_[slot] == nullptr && peek(process.parent_slot) != 0 &&
-        process.state.load(std::memory_order_acquire) == format::ProcessState::kLive) {
-      found.push_back(add_forked(slot));
+        process.state.load(std::memory_order_acquire) == format::ProcessState::kLive &&
+        (orphans == Orphans::kNow || by_slot(peek(process.parent_slot) - 1) != nullptr)) {
+      found.push_back(add_forked(slot, execed_pid));
     }
   }
   return found;
 }
 
-ProcessEntry* ProcessTable::add_forked(std::uint32_t slot) {
+ProcessEntry* ProcessTable::add_forked(std::uint32_t slot, std::uint32_t execed_pid) {
   format::ProcessSlot& process = arena_.process(slot);
   const ProcessEntry* parent = by_slot(peek(process.parent_slot) - 1);
   const std::uint32_t pid = peek(process.pid);
@@ -90,7 +91,8 @@ ProcessEntry* ProcessTable::add_forked(std::uint32_t slot) {
        parent->outer_pid != 0);
   std::uint32_t outer_pid =
       find_outer_pid(pid, parent != nullptr ? parent->outer_pid : 0, reaper_, other_namespace);
-  if (outer_pid == 0 && early_ends_.contains(pid)) {
+  const bool execed = pid == execed_pid && !other_namespace;
+  if (outer_pid == 0 && (early_ends_.contains(pid) || execed)) {
     outer_pid = pid;
   }
   const std::uint64_t start_ticks = peek(process.start_ticks);

@@ -60,8 +60,11 @@ class ProcessTable {
 
   // The image that the process had before, if we know one: it ends now.
   ProcessEntry* add_image(const NewImage& image);
-  // Takes in forked children that have claimed a slot. They need to be watched.
-  std::vector<ProcessEntry*> find_forked();
+  // Takes in forked children that have claimed a slot. They need to be watched. Orphans: children
+  // of a process that is not known, whose image may still be in the mail. `execed_pid`: of a
+  // process that is known to have executed a program since, though it may be gone; 0: none.
+  enum class Orphans { kNow, kLater };
+  std::vector<ProcessEntry*> find_forked(Orphans orphans, std::uint32_t execed_pid);
 
   ProcessEntry* by_slot(std::uint32_t slot) const;
   ProcessEntry* by_pid(std::uint32_t outer_pid) const;  // its live image
@@ -82,7 +85,7 @@ class ProcessTable {
 
  private:
   ProcessEntry& insert(std::uint32_t slot, std::uint32_t outer_pid, std::uint32_t id);
-  ProcessEntry* add_forked(std::uint32_t slot);
+  ProcessEntry* add_forked(std::uint32_t slot, std::uint32_t execed_pid);
 
   const Arena& arena_;
   Recording& recording_;

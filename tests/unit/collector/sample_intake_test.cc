@@ -150,7 +150,8 @@ TEST_CASE("sample intake: a forked child that was gone before anybody looked is 
   if (samples_first) {
     fixture.take(std::move(batch), 2000);
   }
-  const std::vector<ProcessEntry*> found = fixture.processes.find_forked();
+  const std::vector<ProcessEntry*> found =
+      fixture.processes.find_forked(ProcessTable::Orphans::kNow, 0);
   REQUIRE(found.size() == 1);
   CHECK(found.front()->outer_pid == 0);
   if (!samples_first) {
