@@ -19,6 +19,7 @@ import section_analyze
 import section_exceptions
 import section_hooks
 import section_memory
+import section_memory_analysis
 import section_sampling
 import section_startup
 import section_unwind
@@ -31,6 +32,7 @@ SECTIONS = {
     "startup": section_startup.run_startup,
     "analyze": section_analyze.run_analyze,
     "memory": section_memory.run_memory,
+    "memory_analysis": section_memory_analysis.run_memory_analysis,
     "sqlite": section_hooks.run_sqlite,
     "codec": section_analyze.run_codec,
     "unwind": section_unwind.run_unwind,
@@ -48,6 +50,7 @@ class Context:
         self.spyglass_run = find_tool(arguments.tools, "spyglass-run")
         self.spyglass = find_tool(arguments.tools, "spyglass")
         self.codec_bench = find_tool(arguments.tools, "codec_bench")
+        self.heap_recording = find_tool(arguments.tools, "heap_recording")
         self.unwind_bench = find_tool(arguments.tools, "unwind_bench")
         self.peers = not arguments.no_peers
         self.uftrace = None if arguments.no_peers else shutil.which("uftrace")

@@ -312,6 +312,7 @@ void write_diff(std::ostream& out, const TextStyle& style, const ProfileDiff& di
   std::size_t hidden = 0;
   for (const FunctionDiff& function : diff.functions) {
     if (function.function().kind == FunctionKind::kOperation) continue;  // see its own rows
+    if (function.only_memory()) continue;                                // likewise
     if (!function.is_common() && !diff.sampled && !function.is_one_sided_by_chance()) {
       (function.base == nullptr ? added : vanished).push_back(&function);
     } else if (is_shown(diff, view, function)) {

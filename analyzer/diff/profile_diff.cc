@@ -233,6 +233,13 @@ bool FunctionDiff::is_one_sided_by_chance() const {
          std::fabs(sigmas(total_samples)) < kSignificantSigmas;
 }
 
+bool FunctionDiff::only_memory() const {
+  for (const Change* change : {&calls, &wall_total_ns, &total_samples, &bytes, &errors}) {
+    if (change->base != 0 || change->now != 0) return false;
+  }
+  return allocations.base + allocations.now > 0;
+}
+
 bool FunctionDiff::changed() const {
   for (const Change* change : {&calls, &wall_self_ns, &wall_total_ns, &cpu_self_ns, &cpu_total_ns,
                                &mean_ns, &p99_ns, &self_samples, &total_samples, &bytes, &errors,

@@ -62,6 +62,8 @@ struct FunctionDiff {
   bool is_common() const { return base != nullptr && now != nullptr; }
   // Only one side has it, but just because samples happened to hit it there.
   bool is_one_sided_by_chance() const;
+  // Known from what it allocated, and from nothing else.
+  bool only_memory() const;
   bool changed() const;
 };
 

@@ -254,15 +254,16 @@ constexpr std::array<View, 6> kViews = {
      {MemoryView::kTemporary, "Freed almost at once",
       [](const HeapStack& s) { return s.temporary; },
       [](const HeapStack& s) {
-        return fmt::format("{} of {} allocations ({}), mostly of {}", format_count(s.temporary),
-                           format_count(s.allocations),
+        return fmt::format("{} of {} allocations ({}), mostly of about {}",
+                           format_count(s.temporary), format_count(s.allocations),
                            format_percent(share_of(s.temporary, s.allocations)), usual_size(s));
       }},
      {MemoryView::kChurn, "Most allocations", [](const HeapStack& s) { return s.allocations; },
       [](const HeapStack& s) {
-        return fmt::format("{} allocations, {} in all, mostly of {}; {} by realloc",
-                           format_count(s.allocations), format_bytes(s.allocated_bytes),
-                           usual_size(s), format_count(s.reallocations));
+        return fmt::format(
+            "{} allocations, {} in all, mostly of about {}; {} replaced another block",
+            format_count(s.allocations), format_bytes(s.allocated_bytes), usual_size(s),
+            format_count(s.reallocations));
       }},
      {MemoryView::kLifetime, "How long memory lived", [](const HeapStack& s) { return s.frees; },
       [](const HeapStack& s) {
@@ -285,8 +286,9 @@ void write_stacks(std::ostream& out, const TextStyle& style, const Profile& prof
   const std::size_t shown = top == 0 ? order.size() : std::min(top, order.size());
   for (std::size_t i = 0; i < shown; ++i) {
     const HeapStack& stack = heap.stacks[order[i]];
-    out << fmt::format("{:>4}. {} by {}", i + 1, tinted(style, Tint::kStrong, view.text(stack)),
-                       printable(std::string(operation_name(profile, stack.node))));
+    out << fmt::format("{:>4}. {}: {}", i + 1,
+                       printable(std::string(operation_name(profile, stack.node))),
+                       tinted(style, Tint::kStrong, view.text(stack)));
     if (stack.suppression != 0 && leaks) {
       out << ", by design (" << printable(heap.suppressions[stack.suppression - 1].pattern) << ")";
     }

@@ -123,13 +123,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* input, std::size_t siz
       round_trip<MetricRow>(payload, records, decode_metrics, encode_metrics);
       break;
     case 17:
-      round_trip<AllocationRecord>(payload, records, decode_allocations, encode_allocations);
+      round_trip<EventRecord>(payload, records, decode_events, encode_events);
       break;
     case 18:
-      round_trip<ResidentRecord>(payload, records, decode_resident, encode_resident);
+      round_trip<AllocationRecord>(payload, records, decode_allocations, encode_allocations);
       break;
     default:
-      round_trip<EventRecord>(payload, records, decode_events, encode_events);
+      round_trip<ResidentRecord>(payload, records, decode_resident, encode_resident);
       break;
   }
   return 0;

@@ -236,6 +236,11 @@ StackScript& StackScript::lose_allocations(std::uint64_t count) {
   return *this;
 }
 
+StackScript& StackScript::compress_with(format::Codec codec) {
+  codec_ = codec;
+  return *this;
+}
+
 StackScript& StackScript::lose_samples(std::uint64_t count) {
   lost_samples_ += count;
   return *this;
@@ -262,7 +267,11 @@ RecordingBuilder StackScript::recording() {
     threads.push_back(record);
   }
   RecordingBuilder builder;
-  builder.session(session).processes(processes_).threads(threads).modules(modules_);
+  builder.compress_with(codec_)
+      .session(session)
+      .processes(processes_)
+      .threads(threads)
+      .modules(modules_);
   builder.sites(sites_).nodes(nodes_).objects(objects_);
   std::uint64_t first = kStartTicks;
   for (const auto& [ns, moment] : moments_) {

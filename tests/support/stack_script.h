@@ -66,6 +66,7 @@ class StackScript {
   StackScript& process(format::ProcessRecord record);
   StackScript& lose_allocations(std::uint64_t count);
   StackScript& lose_samples(std::uint64_t count);
+  StackScript& compress_with(format::Codec codec);
   StackScript& runnable(std::uint64_t ns);  // of the current thread
 
   // Ids of nodes, for events; 0 for an empty stack.
@@ -105,6 +106,7 @@ class StackScript {
   std::vector<format::ProcessRecord> processes_;
   format::MemoryMode memory_ = format::MemoryMode::kOff;
   std::uint64_t memory_sample_bytes_ = 0;
+  format::Codec codec_ = format::Codec::kNone;
   std::uint64_t lost_samples_ = 0;
   std::uint64_t lost_allocations_ = 0;
 };
