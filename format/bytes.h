@@ -46,6 +46,10 @@ class ByteWriter {
   explicit ByteWriter(std::vector<std::uint8_t>& out) : out_(out) {}
 
   void varint(std::uint64_t value) {
+    if (value < 0x80U) {
+      out_.push_back(static_cast<std::uint8_t>(value));
+      return;
+    }
     std::uint8_t bytes[kMaxVarintBytes];
     raw(bytes, static_cast<std::size_t>(put_varint(bytes, value) - bytes));
   }

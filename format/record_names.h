@@ -16,10 +16,10 @@ std::string_view event_kind_name(EventKind kind);
 std::string_view allocation_kind_name(AllocationKind kind);
 std::string_view object_kind_name(ObjectKind kind);
 
-inline bool is_operation(std::uint64_t number) {
+constexpr bool is_operation(std::uint64_t number) {
   return number < static_cast<std::uint64_t>(Operation::kCount);
 }
 // Requires: is_operation(number).
-inline const OperationInfo& operation_info(std::uint64_t number) { return kOperations[number]; }
+constexpr const OperationInfo& operation_info(std::uint64_t number) { return kOperations[number]; }
 
 }  // namespace spyglass::format

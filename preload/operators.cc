@@ -18,7 +18,7 @@ template <Operation kOperation, typename Call>
                                              Call call) {
   real::make_ready();
   if (runtime::g_memory_mode == format::MemoryMode::kOff ||
-      !runtime::wants_memory(kOperation, caller)) {
+      !runtime::wants_memory(kOperation, caller, bytes)) {
     return call();
   }
   void* block = call();

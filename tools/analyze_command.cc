@@ -62,6 +62,7 @@ void write_sections(const TextStyle& style, const Profile& profile) {
   write_locks(std::cout, style, profile, 0, true);
   write_io(std::cout, style, profile, 0, true);
   write_exceptions(std::cout, style, profile, 0, true);
+  write_memory(std::cout, style, profile, {MemoryView::kSummary, 0, true, false});
 }
 
 int write_text(const AnalyzeRequest& request, const Profile& profile) {
@@ -98,6 +99,9 @@ int write_text(const AnalyzeRequest& request, const Profile& profile) {
     write_io(std::cout, request.style, profile, request.top, false);
   } else if (options.exceptions) {
     write_exceptions(std::cout, request.style, profile, request.top, false);
+  } else if (request.memory) {
+    write_memory(std::cout, request.style, profile,
+                 {*request.memory, request.top, false, options.all});
   } else if (!options.by.empty()) {
     const bool rules = !request.rules.empty();
     write_groups(std::cout, request.style, profile, grouped(profile, options.by, request.rules),

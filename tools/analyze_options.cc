@@ -4,8 +4,13 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <iterator>
 #include <utility>
 
+#include "analyzer/model/heap_suppressions.h"
 #include "analyzer/report/quantity.h"
 #include "tools/option_checks.h"
 
@@ -36,6 +41,7 @@ std::string conflict(const AnalyzeOptions& options) {
   views.emplace_back(options.locks, "--locks");
   views.emplace_back(options.io, "--io");
   views.emplace_back(options.exceptions, "--exceptions");
+  views.emplace_back(!options.memory.empty(), "--memory");
   views.emplace_back(!options.by.empty(), "--by");
   std::string problem = conflict(views);
   if (!problem.empty()) return problem;
@@ -49,6 +55,7 @@ std::string conflict(const AnalyzeOptions& options) {
   csv.emplace_back(options.locks, "--locks");
   csv.emplace_back(options.io, "--io");
   csv.emplace_back(options.exceptions, "--exceptions");
+  csv.emplace_back(!options.memory.empty(), "--memory");
   return conflict(csv);
 }
 
@@ -70,6 +77,10 @@ void add_views(CLI::App& command, AnalyzeOptions& options) {
   command.add_flag("--io", options.io, "Show reads, writes and files by object and by function")
       ->group("Views");
   command.add_flag("--exceptions", options.exceptions, "Show exceptions, thrown and caught where")
+      ->group("Views");
+  command
+      .add_flag("--memory{summary}", options.memory,
+                "Show memory; --memory=peak, leaks, temporary, churn, lifetime or live: its stacks")
       ->group("Views");
   command
       .add_option("--by", options.by,
@@ -116,6 +127,13 @@ void add_analyze_options(CLI::App& command, AnalyzeOptions& options) {
       .add_option("--time-range", options.time_range,
                   "Look at a part: A..B, A.. or ..B from the start, with ns, us, ms, s, m or h")
       ->type_name("RANGE");
+  command.add_option("--at", options.at, "Show the heap as it was at TIME after the start")
+      ->type_name("TIME");
+  command
+      .add_option("--suppressions", options.suppressions,
+                  "Leave leaks out whose stack matches a line leak:PATTERN of FILE")
+      ->type_name("FILE");
+  command.add_flag("--all", options.all, "Show leaks that runtimes keep by design, too");
   command.add_flag("--from-spans", options.from_spans,
                    "Compute counts, times and percentiles from the spans that were kept");
   command.add_flag("--full-names", options.full_names, "Show names with all arguments");
@@ -123,6 +141,63 @@ void add_analyze_options(CLI::App& command, AnalyzeOptions& options) {
   add_views(command, options);
   add_formats(command, options);
 }
+
+namespace {
+
+Result<std::vector<std::string>> read_suppressions(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  if (!file.is_open() || file.bad()) {
+    return Error{ErrorKind::kSystem, fmt::format("cannot read suppressions {}: {}", in_quotes(path),
+                                                 std::strerror(errno))};
+  }
+  auto patterns = model::parse_suppressions(text);
+  if (!patterns) {
+    return Error{ErrorKind::kUsage,
+                 fmt::format("suppressions {}: {}", in_quotes(path), patterns.error().what)};
+  }
+  return patterns;
+}
+
+// Going through all allocations takes time, so only where they are shown.
+bool shows_memory(const AnalyzeOptions& options, const AnalyzeRequest& request) {
+  const bool other = options.tree || !options.callers.empty() || !options.callees.empty() ||
+                     options.threads || options.waits || options.locks || options.io ||
+                     options.exceptions || !options.by.empty() || options.csv || options.folded;
+  return options.json || request.memory || !other || (request.weight && is_memory(*request.weight));
+}
+
+Status prepare_memory(const AnalyzeOptions& options, AnalyzeRequest& request) {
+  if (!options.memory.empty()) {
+    request.memory = parse_memory_view(options.memory);
+    if (!request.memory) {
+      return Error{
+          ErrorKind::kUsage,
+          fmt::format("no view --memory={}: one of summary, peak, leaks, temporary, churn, "
+                      "lifetime, live",
+                      options.memory)};
+    }
+  }
+  if (!options.at.empty()) {
+    const auto at = parse_duration_ns(options.at);
+    if (!at) {
+      return Error{ErrorKind::kUsage, fmt::format("bad time {}: expected a number with ns, us, ms, "
+                                                  "s, m or h",
+                                                  in_quotes(options.at))};
+    }
+    request.profile.heap_at_ns = *at;
+    if (options.memory == "summary") request.memory = MemoryView::kLive;
+  }
+  if (!options.suppressions.empty()) {
+    auto patterns = read_suppressions(options.suppressions);
+    if (!patterns) return patterns.error();
+    request.profile.suppressions = std::move(*patterns);
+  }
+  request.profile.heap = shows_memory(options, request);
+  return Unit{};
+}
+
+}  // namespace
 
 Result<AnalyzeRequest> prepare_analysis(const AnalyzeOptions& options) {
   AnalyzeRequest request;
@@ -153,6 +228,9 @@ Result<AnalyzeRequest> prepare_analysis(const AnalyzeOptions& options) {
     request.profile.range = TimeRange{range->start_ns, range->end_ns};
   }
   request.profile.from_spans = options.from_spans;
+  if (auto problem_of_memory = prepare_memory(options, request); !problem_of_memory) {
+    return problem_of_memory.error();
+  }
   const bool known = options.by.empty() || options.by == "module" || options.by == "file" ||
                      options.by == "namespace";
   if (!known) {

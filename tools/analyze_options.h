@@ -32,6 +32,10 @@ struct AnalyzeOptions {
   bool locks = false;
   bool io = false;
   bool exceptions = false;
+  std::string memory;  // the view
+  std::string at;
+  std::string suppressions;
+  bool all = false;
   std::string metric;
   std::string by;
   std::string time_range;
@@ -48,6 +52,7 @@ struct AnalyzeRequest {
   AnalyzeOptions options;
   SortKey key = SortKey::kSelf;
   std::optional<Weight> weight{};  // nothing: the usual one
+  std::optional<MemoryView> memory{};
   std::vector<GroupRule> rules;
   ProfileOptions profile;
   std::size_t top = 0;  // rows; 0: all

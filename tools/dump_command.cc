@@ -120,7 +120,8 @@ void add_dump_command(CLI::App& app, int& exit_code) {
       ->add_option(
           "--kind", options->kinds,
           "Only these: process_start, thread_start, span, sample, contention, exception, "
-          "fatal_signal, lock_order, snapshot, open_call, thread_end, process_end, loss, end")
+          "fatal_signal, lock_order, allocation, resident, snapshot, open_call, thread_end, "
+          "process_end, loss, end")
       ->type_name("KIND")
       ->delimiter(',');
   command->add_option("--thread", options->threads, "Only threads of this name or tid")

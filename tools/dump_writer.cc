@@ -13,6 +13,7 @@
 #include "analyzer/report/loss_text.h"
 #include "analyzer/report/quantity.h"
 #include "analyzer/report/safe_text.h"
+#include "format/record_names.h"
 #include "symbols/elf_symbols.h"
 
 namespace spyglass {
@@ -64,9 +65,9 @@ std::string signed_seconds(std::int64_t ns) {
 }  // namespace
 
 std::string_view event_kind_name(EventKind kind) {
-  constexpr std::array<std::string_view, 14> kNames = {
-      "process_start", "thread_start", "span",       "sample",   "contention",
-      "exception",     "fatal_signal", "lock_order", "snapshot", "open_call",
+  constexpr std::array<std::string_view, 16> kNames = {
+      "process_start", "thread_start", "span",       "sample",   "contention", "exception",
+      "fatal_signal",  "lock_order",   "allocation", "resident", "snapshot",   "open_call",
       "thread_end",    "process_end",  "loss",       "end"};
   return kNames.at(static_cast<std::size_t>(kind));
 }
@@ -185,6 +186,13 @@ void DumpWriter::write_text(const Event& event) {
     case EventKind::kLockOrder:
       write_moment_text(event);
       break;
+    case EventKind::kAllocation:
+      write_allocation_text(event);
+      break;
+    case EventKind::kResident:
+      append(buffer_, "{} {} {}\n", pid_of(event.resident->process), kind,
+             format_bytes(event.resident->resident_bytes));
+      break;
     case EventKind::kSnapshot:
       append(buffer_, "{} {} {} calls, {} {}\n", thread_of(event.row->thread), kind,
              event.row->calls,
@@ -252,6 +260,21 @@ void DumpWriter::write_moment_text(const Event& event) {
   append(buffer_, "{}\n", moment.text.empty() ? "" : ": " + printable(moment.text));
 }
 
+void DumpWriter::write_allocation_text(const Event& event) {
+  const format::AllocationRecord& record = *event.allocation;
+  const bool gives_back = record.kind == format::AllocationKind::kFree ||
+                          record.kind == format::AllocationKind::kMoveFrom;
+  append(buffer_, "{} {} {} {:#x}{} {}\n", thread_of(event.thread_id), event_kind_name(event.kind),
+         format::allocation_kind_name(record.kind), record.address,
+         gives_back ? "" : fmt::format(", {} bytes", record.bytes),
+         printable(place_of(record.node)));
+}
+
+std::uint32_t DumpWriter::pid_of(std::uint32_t process) const {
+  const auto known = tables_.processes.find(process);
+  return known == tables_.processes.end() ? 0 : known->second.pid;
+}
+
 void DumpWriter::write_moment_json(const Event& event) {
   const format::EventRecord& moment = *event.moment;
   begin_json(event);
@@ -307,6 +330,18 @@ void DumpWriter::write_json(const Event& event) {
     case EventKind::kFatalSignal:
     case EventKind::kLockOrder:
       write_moment_json(event);
+      break;
+    case EventKind::kAllocation:
+      begin_json(event);
+      append(buffer_, R"({},"what":"{}","function":{},"node":{},"address":{},"bytes":{})",
+             thread_of(event.thread_id), format::allocation_kind_name(event.allocation->kind),
+             function_of(event.allocation->node), event.allocation->node, event.allocation->address,
+             event.allocation->bytes);
+      break;
+    case EventKind::kResident:
+      begin_json(event);
+      append(buffer_, R"("pid":{},"resident_bytes":{})", pid_of(event.resident->process),
+             event.resident->resident_bytes);
       break;
     case EventKind::kSnapshot:
       begin_json(event);

@@ -81,7 +81,7 @@ void add_recording_options(CLI::App& app, collector::CollectorOptions& session) 
   add_parsed(app, "--ring-size", "SPYGLASS_RING_SIZE", session.ring_bytes, collector::parse_size,
              "Ring of each thread", "SIZE");
   add_parsed(app, "--tree-size", "SPYGLASS_TREE_SIZE", session.tree_bytes, collector::parse_size,
-             "Bound of each thread's call tree (default 16M)", "SIZE");
+             "Bound of each thread's call tree (default 64M)", "SIZE");
   add_parsed(app, "--interval", "SPYGLASS_INTERVAL", session.interval_ns, collector::parse_duration,
              "Between snapshots of the counters (default 100ms)", "DURATION");
 }

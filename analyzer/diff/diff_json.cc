@@ -103,6 +103,10 @@ void write_function(JsonWriter& json, const FunctionDiff& function) {
   write_samples(json, function.self_samples, function.total_samples);
   write_change(json, "bytes", function.bytes);
   write_change(json, "errors", function.errors);
+  write_change(json, "allocations", function.allocations);
+  write_change(json, "allocated_bytes", function.allocated_bytes);
+  write_change(json, "peak_bytes", function.peak_bytes);
+  write_change(json, "leaked_bytes", function.leaked_bytes);
   json.key("drift").begin_object();
   json.key("psi").number(function.drift.value_or(std::nan("")));
   json.key("level").text(drift_level(function.drift));
@@ -221,6 +225,10 @@ void write_diff_json(std::ostream& out, const ProfileDiff& diff, const DiffView&
   write_change(json, "bytes", diff.operations.bytes);
   write_change(json, "errors", diff.operations.errors);
   write_change(json, "exceptions", diff.operations.thrown);
+  write_change(json, "allocations", diff.heap.allocations);
+  write_change(json, "allocated_bytes", diff.heap.allocated_bytes);
+  write_change(json, "peak_bytes", diff.heap.peak_bytes);
+  write_change(json, "leaked_bytes", diff.heap.leaked_bytes);
   json.end_object();
   json.key("equal").boolean(diff.empty());
   write_functions(json, "functions", diff, view, Presence::kCommon);
@@ -228,6 +236,7 @@ void write_diff_json(std::ostream& out, const ProfileDiff& diff, const DiffView&
   write_functions(json, "vanished", diff, view, Presence::kVanished);
   if (view.tree) write_paths(json, diff, view);
   write_operation_diff_json(json, diff.operations, view);
+  write_heap_diff_json(json, diff.heap, view);
   write_checks(json, outcomes);
   json.end_object();
 }

@@ -88,6 +88,17 @@ void add_sums(TextTable& table, const ProfileDiff& diff) {
   time_row("CPU", diff.totals.cpu_ns);
   if (has(diff.totals.samples)) count_row("samples", diff.totals.samples);
   if (has(diff.operations.wait_ns)) time_row("waited", diff.operations.wait_ns);
+  const auto bytes_row = [&](const char* label, const Change& change) {
+    const std::string size = format_bytes(whole(std::fabs(change.delta())));
+    row(label, format_bytes(whole(change.base)), format_bytes(whole(change.now)),
+        (change.delta() < 0 ? "-" : "+") + size, change);
+  };
+  if (has(diff.heap.allocations)) {
+    count_row("allocations", diff.heap.allocations);
+    bytes_row("allocated", diff.heap.allocated_bytes);
+    bytes_row("peak", diff.heap.peak_bytes);
+    bytes_row("leaked", diff.heap.leaked_bytes);
+  }
   if (has(diff.operations.thrown)) count_row("exceptions", diff.operations.thrown);
   count_row(diff.sampled ? "operations" : "calls", diff.totals.calls);
   count_row("functions", diff.totals.functions);
@@ -326,7 +337,10 @@ void write_diff(std::ostream& out, const TextStyle& style, const ProfileDiff& di
     write_one_sided(out, style, view, added, true);
     write_one_sided(out, style, view, vanished, false);
   }
-  if (!view.tree) write_operation_diff(out, style, diff.operations, view);
+  if (!view.tree) {
+    write_operation_diff(out, style, diff.operations, view);
+    write_heap_diff(out, style, diff.heap, view);
+  }
 }
 
 void write_outcomes(std::ostream& out, const TextStyle& style,

@@ -14,7 +14,7 @@
 namespace spyglass {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, RuleMetric>, 16> kMetrics = {
+constexpr std::array<std::pair<std::string_view, RuleMetric>, 20> kMetrics = {
     {{"self_wall", RuleMetric::kSelfWall},
      {"total_wall", RuleMetric::kTotalWall},
      {"self_cpu", RuleMetric::kSelfCpu},
@@ -30,7 +30,11 @@ constexpr std::array<std::pair<std::string_view, RuleMetric>, 16> kMetrics = {
      {"io", RuleMetric::kIo},
      {"bytes", RuleMetric::kBytes},
      {"errors", RuleMetric::kErrors},
-     {"exceptions", RuleMetric::kExceptions}}};
+     {"exceptions", RuleMetric::kExceptions},
+     {"allocations", RuleMetric::kAllocations},
+     {"allocated", RuleMetric::kAllocated},
+     {"peak", RuleMetric::kPeak},
+     {"leaked", RuleMetric::kLeaked}}};
 constexpr std::string_view kBlank = " \t";
 
 std::string_view trimmed(std::string_view text) {
@@ -55,11 +59,19 @@ Error wrong(std::string_view text, std::string_view why) {
   return Error{ErrorKind::kUsage, fmt::format("bad --fail-on '{}': {}", text, why)};
 }
 
+bool is_memory(RuleMetric metric) {
+  return metric == RuleMetric::kAllocations || metric == RuleMetric::kAllocated ||
+         metric == RuleMetric::kPeak || metric == RuleMetric::kLeaked;
+}
+
 std::optional<RuleMetric> find_metric(std::string_view name) {
   for (const auto& [known, metric] : kMetrics) {
     if (known == name) return metric;
   }
-  return std::nullopt;
+  constexpr std::string_view kTotal = "total_";
+  if (!name.starts_with(kTotal)) return std::nullopt;
+  const auto metric = find_metric(name.substr(kTotal.size()));
+  return metric && is_memory(*metric) ? metric : std::nullopt;
 }
 
 std::string metric_names() {
@@ -168,6 +180,14 @@ Change whole_change(const ProfileDiff& diff, RuleMetric metric) {
       return diff.operations.errors;
     case RuleMetric::kExceptions:
       return diff.operations.thrown;
+    case RuleMetric::kAllocations:
+      return diff.heap.allocations;
+    case RuleMetric::kAllocated:
+      return diff.heap.allocated_bytes;
+    case RuleMetric::kPeak:
+      return diff.heap.peak_bytes;
+    case RuleMetric::kLeaked:
+      return diff.heap.leaked_bytes;
     default:
       return diff.totals.wall_ns;
   }
@@ -202,6 +222,14 @@ std::optional<Change> function_change(const FunctionDiff& diff, RuleMetric metri
       return diff.bytes;
     case RuleMetric::kErrors:
       return diff.errors;
+    case RuleMetric::kAllocations:
+      return diff.allocations;
+    case RuleMetric::kAllocated:
+      return diff.allocated_bytes;
+    case RuleMetric::kPeak:
+      return diff.peak_bytes;
+    case RuleMetric::kLeaked:
+      return diff.leaked_bytes;
     default:
       return std::nullopt;
   }
@@ -229,6 +257,10 @@ bool counts_things(RuleMetric metric) {
     case RuleMetric::kBytes:
     case RuleMetric::kErrors:
     case RuleMetric::kExceptions:
+    case RuleMetric::kAllocations:
+    case RuleMetric::kAllocated:
+    case RuleMetric::kPeak:
+    case RuleMetric::kLeaked:
       return true;
     default:
       return false;

@@ -4,13 +4,14 @@
 //   EXPRESSION = [ "func(" GLOB ")." ] METRIC LIMIT { "and" LIMIT }
 //   METRIC     = "self_wall" | "total_wall" | "self_cpu" | "total_cpu" | "calls" | "mean" | "p99" |
 //                "psi" | "self_samples" | "total_samples" | "wait" | "lock_wait" | "io" | "bytes" |
-//                "errors" | "exceptions"
+//                "errors" | "exceptions" | "allocations" | "allocated" | "peak" | "leaked"
 //   LIMIT      = ( ">" | ">=" | "<" | "<=" ) AMOUNT AMOUNT     = NUMBER "%"      of the base
 //              | NUMBER UNIT     for times: ns, us, ms, s, m, h
 //              | NUMBER          for calls and psi
 //
-// wait, lock_wait and io are times in operations. What comes from samples (also CPU times where
-// calls were not timed) fails only if the change is more than chance, 3 standard deviations.
+// The last three are bytes of memory; "total_" may stand before them. wait, lock_wait and io are
+// times in operations. What comes from samples (also CPU times where calls were not timed) fails
+// only if the change is more than chance, 3 standard deviations.
 //
 // Limits apply to the change, new minus base; psi has no base, so to itself. Without func(), a
 // metric is that of the whole recording, which mean, p99 and psi do not have. A function that is
@@ -46,6 +47,10 @@ enum class RuleMetric {
   kBytes,
   kErrors,
   kExceptions,
+  kAllocations,
+  kAllocated,
+  kPeak,
+  kLeaked,
 };
 
 struct RuleLimit {

@@ -39,6 +39,10 @@ struct SideMetrics {
     metrics.samples.total += more.samples.total;
     metrics.bytes.total += more.bytes.total;
     metrics.errors.total += more.errors.total;
+    metrics.memory.allocations.total += more.memory.allocations.total;
+    metrics.memory.allocated_bytes.total += more.memory.allocated_bytes.total;
+    metrics.memory.peak_bytes.total += more.memory.peak_bytes.total;
+    metrics.memory.leaked_bytes.total += more.memory.leaked_bytes.total;
     metrics.histogram.add(more.histogram);
     inclusive_ns += spyglass::mean_ns(other) * static_cast<double>(more.calls);
   }
@@ -81,6 +85,12 @@ std::vector<FunctionDiff> function_diffs(const Profile& base, const Profile& now
     diff.total_samples = counts(a.metrics.samples.total, b.metrics.samples.total);
     diff.bytes = counts(a.metrics.bytes.total, b.metrics.bytes.total);
     diff.errors = counts(a.metrics.errors.total, b.metrics.errors.total);
+    const MemoryTallies& old = a.metrics.memory;
+    const MemoryTallies& recent = b.metrics.memory;
+    diff.allocations = counts(old.allocations.total, recent.allocations.total);
+    diff.allocated_bytes = counts(old.allocated_bytes.total, recent.allocated_bytes.total);
+    diff.peak_bytes = counts(old.peak_bytes.total, recent.peak_bytes.total);
+    diff.leaked_bytes = counts(old.leaked_bytes.total, recent.leaked_bytes.total);
     if (diff.is_common()) {
       diff.drift = population_stability_index(a.metrics.histogram, b.metrics.histogram);
     }
@@ -225,7 +235,8 @@ bool FunctionDiff::is_one_sided_by_chance() const {
 
 bool FunctionDiff::changed() const {
   for (const Change* change : {&calls, &wall_self_ns, &wall_total_ns, &cpu_self_ns, &cpu_total_ns,
-                               &mean_ns, &p99_ns, &self_samples, &total_samples, &bytes, &errors}) {
+                               &mean_ns, &p99_ns, &self_samples, &total_samples, &bytes, &errors,
+                               &allocations, &allocated_bytes, &peak_bytes, &leaked_bytes}) {
     if (change->delta() != 0) return true;
   }
   return !is_common() || drift.value_or(0) != 0;
@@ -241,7 +252,7 @@ bool ProfileDiff::empty() const {
                       [](const FunctionDiff& diff) { return diff.changed(); }) &&
          std::none_of(paths.begin() + 1, paths.end(),
                       [](const PathDiff& path) { return path.changed(); }) &&
-         operations.empty();
+         operations.empty() && heap.empty();
 }
 
 void sort_functions(std::vector<FunctionDiff>& functions, DiffKey key) {
@@ -264,6 +275,7 @@ ProfileDiff diff_profiles(const Profile& base, const Profile& now) {
   diff.totals = total_diff(base, now);
   diff.functions = function_diffs(base, now, identities);
   diff.operations = diff_operations(base, now);
+  diff.heap = diff_heaps(base, now);
   diff.sampled = !base.timed_calls && !now.timed_calls && diff.totals.samples.base > 0 &&
                  diff.totals.samples.now > 0;
   sort_functions(diff.functions, diff.sampled ? DiffKey::kSamples : DiffKey::kSelf);

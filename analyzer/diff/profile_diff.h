@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "analyzer/diff/change.h"
+#include "analyzer/diff/heap_diff.h"
 #include "analyzer/diff/operation_diff.h"
 #include "analyzer/model/profile.h"
 
@@ -49,6 +50,10 @@ struct FunctionDiff {
   Change total_samples;
   Change bytes;                 // totals
   Change errors;                // likewise
+  Change allocations;           // likewise
+  Change allocated_bytes;       // likewise
+  Change peak_bytes;            // likewise
+  Change leaked_bytes;          // likewise
   std::optional<double> drift;  // drift.h
 
   // The side that is there, preferably the new one.
@@ -99,6 +104,7 @@ struct ProfileDiff {
   std::vector<FunctionDiff> functions;  // all, largest change of self wall time first
   std::vector<PathDiff> paths;          // parents before children
   OperationDiff operations;
+  HeapDiff heap;
   bool sampled = false;  // neither side timed calls: samples are all there is of functions
 
   bool empty() const;  // no function, path or operation changed

@@ -8,6 +8,19 @@
 namespace spyglass::model {
 namespace {
 
+// What is below counts once, by the outermost call of a function.
+void add_memory(const MemoryTallies& from, bool outermost, MemoryTallies& into) {
+  const auto add = [outermost](const Tally& tally, Tally& sum) {
+    sum.self += tally.self;
+    sum.total += outermost ? tally.total : 0;
+  };
+  add(from.allocations, into.allocations);
+  add(from.allocated_bytes, into.allocated_bytes);
+  add(from.temporary, into.temporary);
+  add(from.peak_bytes, into.peak_bytes);
+  add(from.leaked_bytes, into.leaked_bytes);
+}
+
 void add_times_of_calls(const Metrics& from, Metrics& into) {
   const std::uint64_t completed = from.calls - from.open_calls;
   if (completed != 0 && from.max_ns > 0) {
@@ -40,6 +53,7 @@ void FunctionSums::add(std::size_t index, const LaidNode& node, const Metrics& m
   overflowed_ |= node.overflow;
   add_times_of_calls(metrics, function.metrics);
   function.inclusive_sum_ns += inclusive_ns;
+  add_memory(metrics.memory, on_path_[node.function] == 0, function.metrics.memory);
   if (on_path_[node.function]++ == 0) {
     function.metrics.wall_total_ns += metrics.wall_total_ns;
     function.metrics.cpu_total_ns += metrics.cpu_total_ns;

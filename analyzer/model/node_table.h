@@ -87,6 +87,8 @@ class NodeTable {
     const std::uint32_t known = index_.find(id);
     return known != IdIndex::kNone ? known : add(id);
   }
+  // kUndefined if there is none.
+  std::uint32_t find(std::uint32_t id) const { return index_.find(id); }
   RecordedNode& operator[](std::uint32_t slot) { return nodes_[slot]; }
   const RecordedNode& operator[](std::uint32_t slot) const { return nodes_[slot]; }
   std::uint32_t size() const { return static_cast<std::uint32_t>(nodes_.size()); }

@@ -17,30 +17,27 @@
 #include <utility>
 #include <vector>
 
-#include "format/duration_histogram.h"
+#include "analyzer/model/heap.h"
+#include "analyzer/model/histogram.h"
 #include "format/records.h"
 
 namespace spyglass {
-
-// Histogram of durations; a function's is the sum of its nodes'.
-struct Histogram {
-  std::vector<format::BucketCount> buckets;  // ascending, no zero counts
-  // Buckets per octave are 2^scale: duration_histogram.h, or finer where it was computed from
-  // spans.
-  unsigned scale = format::kHistogramScale;
-
-  std::uint64_t count() const;
-  // Requires: the same scale, unless either is empty.
-  void add(const Histogram& other);
-  // Quantile q in [0, 1] in ns: the middle of its bucket, clamped to [min_ns, max_ns]. 0 when
-  // empty.
-  double quantile_ns(double q, double min_ns, double max_ns) const;
-};
 
 // What is counted without being timed.
 struct Tally {
   std::uint64_t self = 0;
   std::uint64_t total = 0;  // with what is below; for functions: outermost calls only
+};
+
+// Of memory operations; peak: of what the heap held at its highest moment.
+struct MemoryTallies {
+  Tally allocations;
+  Tally allocated_bytes;
+  Tally temporary;  // allocations
+  Tally peak_bytes;
+  Tally leaked_bytes;
+
+  bool any() const { return (allocations.total | peak_bytes.total | leaked_bytes.total) != 0; }
 };
 
 // One metric set, at a node or of a function. Nanoseconds. Exact but for demoted and approximate
@@ -62,6 +59,7 @@ struct Metrics {
   Tally samples;                    // of the CPU
   Tally bytes;                      // moved by operations
   Tally errors;                     // of operations
+  MemoryTallies memory;
 
   double mean_ns() const;  // of completed calls, recursive inner calls included
 };
@@ -203,6 +201,7 @@ struct Profile {
   std::vector<LockOrder> lock_orders;
   std::vector<ExceptionFlow> exceptions;
   std::vector<FatalSignal> fatal_signals;
+  std::optional<Heap> heap;  // none: allocations were not recorded
   std::vector<format::LossRecord> losses;
   std::vector<format::CoverageRecord> coverage;
   std::vector<std::string> demoted;  // names of demoted functions

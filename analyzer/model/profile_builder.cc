@@ -7,6 +7,7 @@
 #include <set>
 #include <utility>
 
+#include "analyzer/model/heap_sums.h"
 #include "analyzer/model/object_sums.h"
 #include "analyzer/model/recording_pass.h"
 #include "analyzer/model/survey.h"
@@ -147,6 +148,21 @@ void collect_damage(const SgzReader& reader, const Survey& survey, RecordingPass
                    [](const Damage& a, const Damage& b) { return a.offset < b.offset; });
 }
 
+void add_heap(SgzReader& reader, RecordingPass& pass, model::Layout& layout,
+              const SessionClock& clock, const ProfileOptions& options, std::uint64_t last_ticks,
+              Profile& profile) {
+  model::HeapOptions heap;
+  if (options.range) {
+    heap.range = {clock.ticks_at(options.range->start_ns), clock.ticks_at(options.range->end_ns)};
+  }
+  if (options.heap_at_ns) {
+    heap.at_ticks = clock.ticks_at(*options.heap_at_ns);
+  }
+  heap.suppressions = options.suppressions;
+  heap.last_ticks = last_ticks;
+  model::write_heap(reader, pass, layout, clock, heap, profile);
+}
+
 Result<Profile> build(SgzReader reader, const std::string& name, const ProfileOptions& options) {
   const Survey survey = model::survey(reader, options.range.has_value());
   const SessionClock clock(survey.session.value_or(format::SessionInfo{}), survey.end);
@@ -186,8 +202,14 @@ Result<Profile> build(SgzReader reader, const std::string& name, const ProfileOp
   sums.histogram_scale = from_spans ? model::kFineScale : format::kHistogramScale;
   sums.extremes_from_histogram = options.range && !from_spans;
   model::write_objects(pass, layout, clock, sums, profile);
+  if (options.heap) {
+    add_heap(reader, pass, layout, clock, options, settings.last_ticks, profile);
+  }
   model::write_tree(std::move(layout.nodes), clock, sums, profile);
   collect_damage(reader, survey, pass, profile);
+  if (profile.heap) {
+    profile.heap->exact &= profile.damage.empty();
+  }
   return profile;
 }
 

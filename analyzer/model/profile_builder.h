@@ -10,6 +10,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "analyzer/model/profile.h"
 #include "format/result.h"
@@ -25,7 +26,10 @@ struct TimeRange {
 struct ProfileOptions {
   std::optional<TimeRange> range;
   bool from_spans = false;  // compute calls, times and percentiles from spans instead of counters
-  bool resolve_missing = true;  // look up names in local files where the recording has none
+  bool resolve_missing = true;         // look up names in local files where the recording has none
+  bool heap = true;                    // go through allocations one by one
+  std::optional<double> heap_at_ns{};  // when to take the heap's inventory; else at the end
+  std::vector<std::string> suppressions{};  // of leaks, see heap_suppressions.h
 };
 
 Result<Profile> build_profile(const std::string& path, const ProfileOptions& options);

@@ -51,7 +51,11 @@ void RecordingPass::read(SgzReader& reader) {
   BlockView block;
   while (reader.next(block)) {
     spans_ += block.header.kind == BlockKind::kSpans ? block.header.records : 0;
-    if (wanted(block.header)) {
+    if (block.header.kind == BlockKind::kAllocations) {
+      allocation_blocks_.push_back(block);
+    } else if (block.header.kind == BlockKind::kResident) {
+      resident_blocks_.push_back(block);
+    } else if (wanted(block.header)) {
       take(reader, block);
     }
   }
@@ -195,6 +199,26 @@ void RecordingPass::count(const format::MetricRow& row) {
   nodes_.count(row);
   if (row.metric == format::Metric::kSamples) {
     threads_.thread(row.thread).samples += row.value;
+  } else if (row.metric >= format::Metric::kAllocations && row.metric <= format::Metric::kFrees) {
+    count_memory(row);
+  }
+}
+
+void RecordingPass::count_memory(const format::MetricRow& row) {
+  const RecordedNode& node = nodes_[nodes_.slot(row.node)];
+  if (node.role == Role::kOperation && is_page_operation(nodes_.role_of_site(node.site).number)) {
+    return;
+  }
+  ThreadCounts& thread = threads_.thread(row.thread);
+  switch (row.metric) {
+    case format::Metric::kAllocations:
+      thread.allocations += row.value;
+      break;
+    case format::Metric::kAllocatedBytes:
+      thread.allocated_bytes += row.value;
+      break;
+    default:
+      thread.frees += row.value;
   }
 }
 

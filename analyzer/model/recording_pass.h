@@ -47,6 +47,9 @@ class RecordingPass {
   FunctionIndex& functions() { return functions_; }
   const EventSums& events() const { return events_; }
   const std::map<std::uint32_t, format::ObjectInfo>& objects() const { return objects_; }
+  // Where allocations and resident memory stand, in file order.
+  std::vector<BlockView>& allocation_blocks() { return allocation_blocks_; }
+  std::vector<BlockView>& resident_blocks() { return resident_blocks_; }
   std::uint64_t spans() const { return spans_; }
   bool folded() const { return folded_; }
   // Of every (kind, reason) the sum over threads.
@@ -61,6 +64,7 @@ class RecordingPass {
   Status decode_people(const format::BlockHeader& header);
   void count(const format::CounterRow& row);
   void count(const format::MetricRow& row);
+  void count_memory(const format::MetricRow& row);
 
   Settings settings_;
   NodeTable nodes_;
@@ -70,6 +74,8 @@ class RecordingPass {
   SpanCounts span_counts_;
   EventSums events_;
   std::map<std::uint32_t, format::ObjectInfo> objects_;
+  std::vector<BlockView> allocation_blocks_;
+  std::vector<BlockView> resident_blocks_;
   std::uint64_t spans_ = 0;
   bool folded_ = false;
   std::map<std::tuple<format::LossKind, std::string, std::uint32_t>, std::uint64_t> losses_;

@@ -38,4 +38,21 @@ constexpr SiteRole role_of(const format::SiteRecord& site) {
   return {};
 }
 
+// Of an operation's number: memory in any way, and pages rather than blocks of a heap.
+constexpr bool is_memory_operation(std::uint32_t number) {
+  return format::is_operation(number) &&
+         format::operation_info(number).kind == format::OperationClass::kMemory;
+}
+constexpr bool is_page_operation(std::uint32_t number) {
+  switch (static_cast<format::Operation>(number)) {
+    case format::Operation::k_mmap:
+    case format::Operation::k_munmap:
+    case format::Operation::k_mremap:
+    case format::Operation::k_brk:
+      return true;
+    default:
+      return false;
+  }
+}
+
 }  // namespace spyglass::model

@@ -21,6 +21,10 @@ struct ThreadCounts {
   std::uint64_t recorded_ticks = 0;  // inside calls
   std::uint64_t off_cpu_ticks = 0;   // of these
   std::uint64_t samples = 0;
+  // Of memory operations, as its nodes counted.
+  std::uint64_t allocations = 0;
+  std::uint64_t allocated_bytes = 0;
+  std::uint64_t frees = 0;
   // Of operations, by OperationClass: off the CPU, and altogether.
   std::array<std::uint64_t, format::kOperationClasses> wait_off_cpu_ticks{};
   std::array<std::uint64_t, format::kOperationClasses> wait_ticks{};
@@ -35,6 +39,7 @@ class ThreadTable {
   void define(const format::ThreadRecord& record) { thread(record.id).record = record; }
   ThreadCounts& thread(std::uint32_t id);
   std::vector<ThreadCounts>& threads() { return threads_; }
+  const std::map<std::uint32_t, format::ProcessRecord>& processes() const { return processes_; }
 
   // Those that lived within the range, by id; `end_ticks` is where the recording ends.
   void write(const SessionClock& clock, const TickRange& range, std::uint64_t end_ticks,

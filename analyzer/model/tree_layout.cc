@@ -99,7 +99,9 @@ class Merger {
     place_[slot] = child(at, chain.back());
     LaidNode& own = merged_[place_[slot]];
     own.overflow |= nodes_.is_overflow(slot);
-    if (node.role == Role::kOperation) {
+    const bool memory = node.wait == static_cast<std::uint8_t>(format::OperationClass::kMemory);
+    own.referred |= memory;  // by allocations
+    if (node.role == Role::kOperation && !memory) {
       uses_[{place_[slot], 0}].add(node.counts);
     }
     take(node.counts, own.counts);
@@ -183,7 +185,7 @@ std::vector<LaidUse> lay_out_uses(
   }
   for (auto& [key, counts] : uses) {
     const bool some = counts.calls + counts.open_calls + counts.untimed_calls + counts.bytes +
-                          counts.errors + counts.holds + counts.allocations + counts.frees !=
+                          counts.errors + counts.holds !=
                       0;
     if (some && laid_of[key.first] != 0) {
       laid.push_back({laid_of[key.first], key.second, std::move(counts)});

@@ -16,6 +16,15 @@
 
 namespace spyglass::model {
 
+// Of a memory operation, as the heap's replay tells.
+struct MemoryCounts {
+  std::uint64_t allocations = 0;
+  std::uint64_t allocated_bytes = 0;
+  std::uint64_t temporary = 0;
+  std::uint64_t peak_bytes = 0;
+  std::uint64_t leaked_bytes = 0;
+};
+
 struct LaidNode {
   std::uint32_t parent = 0;  // index in the layout; the root has itself
   std::uint32_t function = 0;
@@ -25,6 +34,7 @@ struct LaidNode {
   bool flat = false;      // ... as its children, which only folds reach
   bool referred = false;  // by an event
   NodeCounts counts;
+  MemoryCounts memory;
 };
 
 // What was done to one object by an operation's node.

@@ -184,21 +184,32 @@ void set_extremes(const NodeCounts& counts, const SessionClock& clock, const Sum
   }
 }
 
+constexpr Tally MemoryTallies::*kMemoryTallies[] = {
+    &MemoryTallies::allocations, &MemoryTallies::allocated_bytes, &MemoryTallies::temporary,
+    &MemoryTallies::peak_bytes, &MemoryTallies::leaked_bytes};
+
 // Own tallies are in; adds those of what is below. Parents stand before children.
 void add_up_tallies(std::vector<TreeNode>& nodes) {
   for (std::size_t i = nodes.size(); i-- > 0;) {
     Metrics& metrics = nodes[i].metrics;
-    for (Tally* tally : {&metrics.samples, &metrics.bytes, &metrics.errors}) {
-      tally->total += tally->self;
+    Metrics* parent = i == 0 ? nullptr : &nodes[nodes[i].parent].metrics;
+    for (Tally Metrics::*tally : {&Metrics::samples, &Metrics::bytes, &Metrics::errors}) {
+      (metrics.*tally).total += (metrics.*tally).self;
+      if (parent != nullptr) (parent->*tally).total += (metrics.*tally).total;
     }
-    if (i == 0) {
-      break;
+    for (Tally MemoryTallies::*tally : kMemoryTallies) {
+      (metrics.memory.*tally).total += (metrics.memory.*tally).self;
+      if (parent != nullptr) (parent->memory.*tally).total += (metrics.memory.*tally).total;
     }
-    Metrics& parent = nodes[nodes[i].parent].metrics;
-    parent.samples.total += metrics.samples.total;
-    parent.bytes.total += metrics.bytes.total;
-    parent.errors.total += metrics.errors.total;
   }
+}
+
+void fill_memory(const MemoryCounts& counts, MemoryTallies& tallies) {
+  tallies.allocations.self = counts.allocations;
+  tallies.allocated_bytes.self = counts.allocated_bytes;
+  tallies.temporary.self = counts.temporary;
+  tallies.peak_bytes.self = counts.peak_bytes;
+  tallies.leaked_bytes.self = counts.leaked_bytes;
 }
 
 bool times_functions(const std::vector<LaidNode>& laid, const std::vector<Function>& functions) {
@@ -241,6 +252,7 @@ void write_tree(std::vector<LaidNode> laid, const SessionClock& clock, const Sum
     node.metrics.samples.self = counts.samples;
     node.metrics.bytes.self = counts.bytes;
     node.metrics.errors.self = counts.errors;
+    fill_memory(laid[i].memory, node.metrics.memory);
   }
   add_up_tallies(profile.nodes);
   profile.samples = profile.nodes.front().metrics.samples.total;

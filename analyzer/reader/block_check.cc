@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "format/block.h"
 #include "format/allocation_codec.h"
+#include "format/block.h"
 #include "format/event_codec.h"
 #include "format/metadata_codec.h"
 #include "format/span_codec.h"

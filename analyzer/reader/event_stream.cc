@@ -15,7 +15,8 @@ std::uint64_t end_of_session(const RecordingTables& tables) {
     return tables.end->end.ticks;
   }
   std::uint64_t last = 0;
-  for (const auto* blocks : {&tables.span_blocks, &tables.counter_blocks, &tables.event_blocks}) {
+  for (const auto* blocks : {&tables.span_blocks, &tables.counter_blocks, &tables.event_blocks,
+                             &tables.allocation_blocks, &tables.resident_blocks}) {
     for (const BlockView& block : *blocks) {
       last = std::max(last, block.header.last_ticks);
     }
@@ -52,7 +53,9 @@ EventStream::EventStream(SgzReader& reader, const RecordingTables& tables, Event
       tables_(tables),
       filter_(std::move(filter)),
       spans_(reader, wanted_blocks(tables.span_blocks, bit(EventKind::kSpan))),
-      moments_(reader, wanted_blocks(tables.event_blocks, kMomentKinds)) {
+      moments_(reader, wanted_blocks(tables.event_blocks, kMomentKinds)),
+      allocations_(reader, wanted_blocks(tables.allocation_blocks, bit(EventKind::kAllocation))),
+      resident_(reader, wanted_blocks(tables.resident_blocks, bit(EventKind::kResident))) {
   add_lives();
   add_snapshots();
   add_sums();
@@ -61,6 +64,8 @@ EventStream::EventStream(SgzReader& reader, const RecordingTables& tables, Event
                            [](const Event& event) { return std::tuple(event.ticks, event.kind); });
   next_span();
   next_moment();
+  next_allocation();
+  next_resident();
 }
 
 void EventStream::add(EventKind kind, std::uint64_t ticks, Event event) {
@@ -156,12 +161,12 @@ bool EventStream::next_span() {
 
 bool EventStream::next_moment() {
   std::uint32_t thread = 0;
-  while (const format::EventRecord* moment = moments_.next(thread)) {
+  while (format::EventRecord* moment = moments_.next(thread)) {
     const auto kind = kind_of(*moment);
-    if (kind && filter_.wants(*kind) && MomentStream::end_ticks(*moment) >= filter_.first_ticks &&
+    if (kind && filter_.wants(*kind) && MomentBlocks::ticks(*moment) >= filter_.first_ticks &&
         moment->start_ticks <= filter_.last_ticks) {
-      moment_ = *moment;
       moment_kind_ = *kind;
+      moment_ = std::move(*moment);
       moment_thread_ = thread;
       return true;
     }
@@ -174,7 +179,7 @@ bool EventStream::take_moment(Event& event) {
   given_ = std::move(*moment_);
   event = Event{};
   event.kind = moment_kind_;
-  event.ticks = MomentStream::end_ticks(given_);
+  event.ticks = MomentBlocks::ticks(given_);
   event.moment = &given_;
   event.thread_id = moment_thread_;
   next_moment();
@@ -214,24 +219,64 @@ void EventStream::load_snapshot(const BlockView& block) {
   }
 }
 
+void EventStream::next_allocation() {
+  allocation_.reset();
+  while (const format::AllocationRecord* record = allocations_.next(allocation_thread_)) {
+    if (record->ticks >= filter_.first_ticks && record->ticks <= filter_.last_ticks) {
+      allocation_ = *record;
+      return;
+    }
+  }
+}
+
+void EventStream::next_resident() {
+  resident_next_.reset();
+  std::uint32_t thread = 0;
+  while (const format::ResidentRecord* record = resident_.next(thread)) {
+    if (record->ticks >= filter_.first_ticks && record->ticks <= filter_.last_ticks) {
+      resident_next_ = *record;
+      return;
+    }
+  }
+}
+
+bool EventStream::take(EventKind kind, Event& event) {
+  if (kind == EventKind::kSpan) return take_span(event);
+  if (kind != EventKind::kAllocation && kind != EventKind::kResident) return take_moment(event);
+  event = Event{};
+  event.kind = kind;
+  if (kind == EventKind::kAllocation) {
+    given_allocation_ = *allocation_;
+    event.ticks = given_allocation_.ticks;
+    event.allocation = &given_allocation_;
+    event.thread_id = allocation_thread_;
+    next_allocation();
+  } else {
+    given_resident_ = *resident_next_;
+    event.ticks = given_resident_.ticks;
+    event.resident = &given_resident_;
+    next_resident();
+  }
+  return true;
+}
+
 bool EventStream::next(Event& event) {
   while (!next_row(event)) {
     // What comes first, and at equal times what stands first among the kinds.
     using Rank = std::tuple<std::uint64_t, EventKind>;
-    constexpr Rank kNever{~std::uint64_t{0}, EventKind::kSessionEnd};
+    std::optional<Rank> first;
+    const auto offer = [&first](std::uint64_t ticks, EventKind kind) {
+      if (!first || Rank(ticks, kind) < *first) first = Rank(ticks, kind);
+    };
+    if (span_) offer(span_->end_ticks(), EventKind::kSpan);
+    if (moment_) offer(MomentBlocks::ticks(*moment_), moment_kind_);
+    if (allocation_) offer(allocation_->ticks, EventKind::kAllocation);
+    if (resident_next_) offer(resident_next_->ticks, EventKind::kResident);
     const bool has_event = position_ < events_.size();
-    if (!has_event && !span_ && !moment_) {
-      return false;
+    if (first && (!has_event || *first < Rank(events_[position_].ticks, events_[position_].kind))) {
+      return take(std::get<EventKind>(*first), event);
     }
-    const Rank other = has_event ? Rank(events_[position_].ticks, events_[position_].kind) : kNever;
-    const Rank span = span_ ? Rank(span_->end_ticks(), EventKind::kSpan) : kNever;
-    const Rank moment = moment_ ? Rank(MomentStream::end_ticks(*moment_), moment_kind_) : kNever;
-    if (span_ && (!has_event || span < other) && (!moment_ || span <= moment)) {
-      return take_span(event);
-    }
-    if (moment_ && (!has_event || moment < other)) {
-      return take_moment(event);
-    }
+    if (!has_event) return false;
     event = events_[position_++];
     if (event.kind != EventKind::kSnapshot) {
       return true;

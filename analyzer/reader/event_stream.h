@@ -15,6 +15,7 @@
 #include <optional>
 #include <vector>
 
+#include "analyzer/reader/allocation_stream.h"
 #include "analyzer/reader/moment_stream.h"
 #include "analyzer/reader/recording_tables.h"
 #include "analyzer/reader/sgz_reader.h"
@@ -32,6 +33,8 @@ enum class EventKind : std::uint8_t {
   kException,
   kFatalSignal,
   kLockOrder,
+  kAllocation,
+  kResident,
   kSnapshot,
   kOpenCall,
   kThreadEnd,
@@ -50,7 +53,9 @@ struct Event {
   const format::CounterRow* row = nullptr;  // what was counted up to `ticks`
   const format::OpenCall* open_call = nullptr;
   const format::EventRecord* moment = nullptr;  // samples to lock orders
-  std::uint32_t thread_id = 0;                  // of a moment
+  const format::AllocationRecord* allocation = nullptr;
+  const format::ResidentRecord* resident = nullptr;
+  std::uint32_t thread_id = 0;  // of a moment or an allocation
   const format::LossRecord* loss = nullptr;
   const format::EndInfo* end = nullptr;
   const BlockView* block = nullptr;  // of a snapshot
@@ -84,6 +89,9 @@ class EventStream {
     return !filter_.thread || filter_.thread(thread);
   }
   bool next_span();
+  void next_allocation();
+  void next_resident();
+  bool take(EventKind kind, Event& event);
   bool next_moment();
   bool take_moment(Event& event);
   bool take_span(Event& event);
@@ -102,6 +110,13 @@ class EventStream {
   EventKind moment_kind_ = EventKind::kSample;
   std::uint32_t moment_thread_ = 0;
   format::EventRecord given_;  // what the caller was told last
+  AllocationStream allocations_;
+  std::optional<format::AllocationRecord> allocation_;  // the stream's next
+  std::uint32_t allocation_thread_ = 0;
+  format::AllocationRecord given_allocation_;
+  ResidentStream resident_;
+  std::optional<format::ResidentRecord> resident_next_;
+  format::ResidentRecord given_resident_;
   std::vector<format::CounterRow> rows_;
   std::size_t row_ = 0;
   std::uint64_t rows_ticks_ = 0;

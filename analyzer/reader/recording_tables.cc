@@ -46,12 +46,8 @@ class TableReader {
     BlockView block;
     reader_.rewind();
     while (reader_.next(block)) {
-      if (block.header.kind == BlockKind::kSpans) {
-        tables_.span_blocks.push_back(block);
-      } else if (block.header.kind == BlockKind::kCounters) {
-        tables_.counter_blocks.push_back(block);
-      } else if (block.header.kind == BlockKind::kEvents) {
-        tables_.event_blocks.push_back(block);
+      if (std::vector<BlockView>* mass = mass_of(block.header.kind)) {
+        mass->push_back(block);
       } else if (block.header.kind == BlockKind::kMetrics) {
         // Nobody asks for single rows.
       } else if (reader_.payload(block, raw_)) {
@@ -65,6 +61,23 @@ class TableReader {
   }
 
  private:
+  // Where blocks are kept that are not read here; null for the others.
+  std::vector<BlockView>* mass_of(BlockKind kind) {
+    switch (kind) {
+      case BlockKind::kSpans:
+        return &tables_.span_blocks;
+      case BlockKind::kCounters:
+        return &tables_.counter_blocks;
+      case BlockKind::kEvents:
+        return &tables_.event_blocks;
+      case BlockKind::kAllocations:
+        return &tables_.allocation_blocks;
+      case BlockKind::kResident:
+        return &tables_.resident_blocks;
+      default:
+        return nullptr;
+    }
+  }
   void add(const BlockView& block) {
     const std::uint32_t count = block.header.records;
     switch (block.header.kind) {
@@ -102,7 +115,7 @@ class TableReader {
         add_symbols();
         break;
       default:
-        break;  // spans and counters are not read here, later kinds not known
+        break;  // the mass is not read here, later kinds are not known
     }
   }
   template <typename Record>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// recording_tables.h - all of a recording but its mass: the tables, and where the spans and
-// snapshots are.
+// recording_tables.h - all of a recording but its mass: the tables, and where spans, snapshots,
+// events and allocations are.
 //
 //   Where    tools that show a recording as it is (dump, info); reports use analyzer/model.
-//   Memory   the tables; spans and snapshots stay in the file.
+//   Memory   the tables; the rest stays in the file.
 //   Errors   damaged blocks are left out and stand in the reader's damage().
 #pragma once
 
@@ -33,6 +33,8 @@ struct RecordingTables {
   std::vector<BlockView> span_blocks;         // in file order
   std::vector<BlockView> counter_blocks;
   std::vector<BlockView> event_blocks;
+  std::vector<BlockView> allocation_blocks;
+  std::vector<BlockView> resident_blocks;
 };
 
 RecordingTables read_tables(SgzReader& reader);

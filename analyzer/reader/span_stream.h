@@ -5,60 +5,53 @@
 // the whole recording in memory.
 //
 //   Where    tools and analyzer.
-//   Memory   one decoded block for each thread that was active at the moment the stream is at.
-//   Errors   damaged blocks are left out and stand in the reader's damage().
+//   Memory   see block_merge.h.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
+#include <span>
+#include <utility>
 #include <vector>
 
-#include "analyzer/reader/sgz_reader.h"
+#include "analyzer/reader/block_merge.h"
 #include "format/records.h"
+#include "format/result.h"
+#include "format/span_codec.h"
 
 namespace spyglass {
+
+struct SpanBlocks {
+  using Record = format::SpanRecord;
+  static std::uint64_t ticks(const Record& span) { return span.start_ticks + span.duration_ticks; }
+  static Status decode(std::span<const std::uint8_t> payload, std::uint32_t records,
+                       std::vector<Record>& out) {
+    return format::decode_spans(payload, records, out);
+  }
+};
 
 struct ThreadSpan {
   std::uint32_t thread = 0;  // id
   format::SpanRecord span;
 
-  std::uint64_t end_ticks() const { return span.start_ticks + span.duration_ticks; }
+  std::uint64_t end_ticks() const { return SpanBlocks::ticks(span); }
 };
 
 class SpanStream {
  public:
   // `blocks` are the span blocks wanted, in file order. The reader outlives the stream.
-  SpanStream(SgzReader& reader, std::vector<BlockView> blocks);
+  SpanStream(SgzReader& reader, std::vector<BlockView> blocks)
+      : merge_(reader, std::move(blocks)) {}
 
-  bool next(ThreadSpan& span);
+  bool next(ThreadSpan& span) {
+    const format::SpanRecord* record = merge_.next(span.thread);
+    if (record != nullptr) {
+      span.span = *record;
+    }
+    return record != nullptr;
+  }
 
  private:
-  // One thread's blocks: those from next_block on are not decoded yet.
-  struct Thread {
-    std::uint32_t id = 0;
-    std::vector<std::size_t> blocks;  // indices into blocks_
-    std::size_t next_block = 0;
-    std::vector<format::SpanRecord> spans;
-    std::size_t position = 0;
-  };
-  // The thread's next span ends at `ticks`, or not before if it is not decoded.
-  struct Candidate {
-    std::uint64_t ticks;
-    std::size_t thread;  // index into threads_
-
-    bool operator>(const Candidate& other) const {
-      return ticks != other.ticks ? ticks > other.ticks : thread > other.thread;
-    }
-  };
-
-  void push_candidate(std::size_t index);
-  void decode_next(Thread& thread);
-
-  SgzReader& reader_;
-  std::vector<BlockView> blocks_;
-  std::vector<Thread> threads_;
-  std::vector<Candidate> heap_;
-  std::vector<std::uint8_t> raw_;
+  BlockMerge<SpanBlocks> merge_;
 };
 
 }  // namespace spyglass

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "analyzer/report/heap_view.h"
 #include "analyzer/report/quantity.h"
 #include "analyzer/report/report.h"
 #include "analyzer/report/weight.h"
@@ -115,7 +116,9 @@ void write_functions(std::ostream& out, const TextStyle& style, const Profile& p
     write_sampled(out, style, profile, key, top);
     return;
   }
-  const auto order = sorted_functions(profile, key);
+  auto order = sorted_functions(profile, key);
+  std::erase_if(order,
+                [&](std::uint32_t index) { return is_untimed(profile, profile.functions[index]); });
   const bool share = style.width == 0 || style.width >= kRoomForShare;
   TextTable table(function_columns(profile, share));
   const std::size_t rows = top == 0 ? order.size() : std::min(top, order.size());

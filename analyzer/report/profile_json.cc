@@ -5,6 +5,7 @@
 #include <set>
 
 #include "analyzer/report/flaws_json.h"
+#include "analyzer/report/heap_json.h"
 #include "analyzer/report/json_writer.h"
 #include "analyzer/report/loss_text.h"
 #include "analyzer/report/quantity.h"
@@ -292,6 +293,7 @@ void write_json(std::ostream& out, const Profile& profile, SortKey key,
   write_nodes(json, profile, position);
   write_groups(json, groups);
   write_operations_json(json, profile, position);
+  write_heap_json(json, profile, position);
   write_flaws(json, profile);
   json.end_object();
 }

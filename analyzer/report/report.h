@@ -44,7 +44,6 @@ void write_threads(std::ostream& out, const TextStyle& style, const Profile& pro
                    std::size_t top);
 void write_groups(std::ostream& out, const TextStyle& style, const Profile& profile,
                   const std::vector<Group>& groups, std::string_view title, std::size_t top);
-// The command that would show more, when a person is watching.
 // Where threads waited, on what, and who let them wait. `top` rows of each table, 0 for all; with
 // `brief` a few, and nothing where there is nothing.
 void write_waits(std::ostream& out, const TextStyle& style, const Profile& profile, std::size_t top,
@@ -58,6 +57,17 @@ void write_exceptions(std::ostream& out, const TextStyle& style, const Profile& 
 // How the time of each thread is made up.
 void write_thread_times(std::ostream& out, const TextStyle& style, const Profile& profile,
                         std::size_t top, bool brief);
+enum class MemoryView { kSummary, kPeak, kLive, kLeaks, kTemporary, kChurn, kLifetime };
+std::optional<MemoryView> parse_memory_view(std::string_view name);
+struct MemoryLimits {
+  MemoryView view = MemoryView::kSummary;
+  std::size_t top = 0;  // stacks or rows; 0: no limit
+  bool brief = false;   // a few rows, and nothing where there is nothing
+  bool all = false;     // also what runtimes keep by design
+};
+void write_memory(std::ostream& out, const TextStyle& style, const Profile& profile,
+                  const MemoryLimits& limits);
+// The command that would show more, when a person is watching.
 void write_next_step(std::ostream& out, const TextStyle& style, const Profile& profile,
                      std::string_view seen);
 

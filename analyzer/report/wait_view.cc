@@ -26,6 +26,7 @@ bool belongs(OperationClass kind, UseKind wanted) {
     case OperationClass::kException:
       return wanted == UseKind::kException;
     case OperationClass::kSignal:
+    case OperationClass::kMemory:
       return false;
     case OperationClass::kRead:
     case OperationClass::kWrite:
@@ -214,6 +215,7 @@ std::vector<IoRow> io_rows(const Profile& profile) {
     add(use.metrics, row.metrics);
   }
   std::vector<IoRow> sorted;
+  sorted.reserve(rows.size());
   for (auto& [object, row] : rows) sorted.push_back(std::move(row));
   sort_by_time(sorted, [](const IoRow& row) { return row.metrics.wall_total_ns; });
   return sorted;

@@ -10,15 +10,44 @@
 namespace spyglass {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, Weight>, 6> kWeights = {
+constexpr std::array<std::pair<std::string_view, Weight>, 11> kWeights = {
     {{"wall", Weight::kWall},
      {"cpu", Weight::kCpu},
      {"samples", Weight::kSamples},
      {"calls", Weight::kCalls},
      {"bytes", Weight::kBytes},
-     {"errors", Weight::kErrors}}};
+     {"errors", Weight::kErrors},
+     {"allocations", Weight::kAllocations},
+     {"allocated", Weight::kAllocated},
+     {"peak", Weight::kPeak},
+     {"leaked", Weight::kLeaked},
+     {"temporary", Weight::kTemporary}}};
 
 double number(std::uint64_t count) { return static_cast<double>(count); }
+
+// Null for what is no plain count.
+const Tally* tally_of(const Metrics& metrics, Weight weight) {
+  switch (weight) {
+    case Weight::kSamples:
+      return &metrics.samples;
+    case Weight::kBytes:
+      return &metrics.bytes;
+    case Weight::kErrors:
+      return &metrics.errors;
+    case Weight::kAllocations:
+      return &metrics.memory.allocations;
+    case Weight::kAllocated:
+      return &metrics.memory.allocated_bytes;
+    case Weight::kPeak:
+      return &metrics.memory.peak_bytes;
+    case Weight::kLeaked:
+      return &metrics.memory.leaked_bytes;
+    case Weight::kTemporary:
+      return &metrics.memory.temporary;
+    default:
+      return nullptr;
+  }
+}
 
 }  // namespace
 
@@ -29,7 +58,10 @@ std::optional<Weight> parse_weight(std::string_view name) {
   return std::nullopt;
 }
 
-std::string_view weight_names() { return "wall, cpu, samples, calls, bytes, errors"; }
+std::string_view weight_names() {
+  return "wall, cpu, samples, calls, bytes, errors, allocations, allocated, peak, leaked, "
+         "temporary";
+}
 
 std::string_view weight_name(Weight weight) {
   for (const auto& [name, known] : kWeights) {
@@ -44,61 +76,47 @@ Weight usual_weight(const Profile& profile) {
 
 bool has_weight(const Profile& profile, Weight weight) {
   if (profile.nodes.empty()) return false;
-  const Metrics& all = profile.nodes.front().metrics;
-  switch (weight) {
-    case Weight::kSamples:
-      return all.samples.total != 0;
-    case Weight::kBytes:
-      return all.bytes.total != 0;
-    case Weight::kErrors:
-      return all.errors.total != 0;
-    default:
-      return true;
-  }
+  const Tally* tally = tally_of(profile.nodes.front().metrics, weight);
+  return tally == nullptr || tally->total != 0;
 }
 
 double self_of(const Metrics& metrics, Weight weight) {
+  if (const Tally* tally = tally_of(metrics, weight)) return number(tally->self);
   switch (weight) {
-    case Weight::kWall:
-      return metrics.wall_self_ns;
     case Weight::kCpu:
       return metrics.cpu_self_ns;
-    case Weight::kSamples:
-      return number(metrics.samples.self);
     case Weight::kCalls:
       return number(metrics.calls);
-    case Weight::kBytes:
-      return number(metrics.bytes.self);
-    case Weight::kErrors:
-      return number(metrics.errors.self);
+    default:
+      return metrics.wall_self_ns;
   }
-  return 0;
 }
 
 double total_of(const Metrics& metrics, Weight weight) {
+  if (const Tally* tally = tally_of(metrics, weight)) return number(tally->total);
   switch (weight) {
-    case Weight::kWall:
-      return metrics.wall_total_ns;
     case Weight::kCpu:
       return metrics.cpu_total_ns;
-    case Weight::kSamples:
-      return number(metrics.samples.total);
     case Weight::kCalls:
       return number(metrics.calls);
-    case Weight::kBytes:
-      return number(metrics.bytes.total);
-    case Weight::kErrors:
-      return number(metrics.errors.total);
+    default:
+      return metrics.wall_total_ns;
   }
-  return 0;
 }
 
 bool is_time(Weight weight) { return weight == Weight::kWall || weight == Weight::kCpu; }
 
+bool is_memory(Weight weight) {
+  return weight == Weight::kAllocations || weight == Weight::kAllocated ||
+         weight == Weight::kPeak || weight == Weight::kLeaked || weight == Weight::kTemporary;
+}
+
 std::string format_weight(double amount, Weight weight) {
   if (is_time(weight)) return format_duration(amount);
   const auto count = static_cast<std::uint64_t>(std::llround(std::fmax(0, amount)));
-  return weight == Weight::kBytes ? format_bytes(count) : format_count(count);
+  const bool bytes = weight == Weight::kBytes || weight == Weight::kAllocated ||
+                     weight == Weight::kPeak || weight == Weight::kLeaked;
+  return bytes ? format_bytes(count) : format_count(count);
 }
 
 double whole_of(const Profile& profile, Weight weight) {

@@ -12,7 +12,19 @@
 
 namespace spyglass {
 
-enum class Weight { kWall, kCpu, kSamples, kCalls, kBytes, kErrors };
+enum class Weight {
+  kWall,
+  kCpu,
+  kSamples,
+  kCalls,
+  kBytes,
+  kErrors,
+  kAllocations,
+  kAllocated,
+  kPeak,
+  kLeaked,
+  kTemporary
+};
 
 std::optional<Weight> parse_weight(std::string_view name);
 // All names, for messages: "wall, cpu, ...".
@@ -28,6 +40,8 @@ bool has_weight(const Profile& profile, Weight weight);
 double self_of(const Metrics& metrics, Weight weight);
 double total_of(const Metrics& metrics, Weight weight);
 bool is_time(Weight weight);
+// Of memory: known only where Profile::heap is.
+bool is_memory(Weight weight);
 // "1.20ms", "1,234", "1.20 MiB".
 std::string format_weight(double amount, Weight weight);
 // The sum over the recording: what shares are shares of. Never 0.

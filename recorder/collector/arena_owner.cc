@@ -30,6 +30,7 @@ constexpr std::uint64_t kHugeRegion = 2U << 20U;  // what one page of page-table
 constexpr std::uint64_t kNodeCellLimit = std::uint64_t{1} << 22U;  // ring records hold 22 bits
 constexpr std::uint64_t kKeptStackBytes = 64U << 10U;
 constexpr std::uint32_t kFewestLanes = 64;
+constexpr std::uint64_t kSmallestTree = 1U << 20U;
 constexpr std::uint64_t kKeptCellBytes = 256U << 10U;
 
 constexpr std::uint64_t round_up(std::uint64_t value, std::uint64_t unit) {
@@ -95,13 +96,20 @@ Arena::~Arena() {
 }
 
 Result<Arena> Arena::create(const ArenaSizes& sizes, const format::RecordingOptions& options) {
-  // Address space may be short (RLIMIT_AS, sanitizers): half the lanes are better than none.
+  // Address space may be short (RLIMIT_AS, sanitizers): half the lanes, or half of a tree, are better
+  // than none.
   ArenaSizes fewer = sizes;
-  for (;; fewer.lane_count /= 2) {
+  for (;;) {
     errno = 0;
     Result<Arena> arena = create_once(fewer, options);
-    if (arena || errno != ENOMEM || fewer.lane_count <= kFewestLanes) {
+    if (arena || errno != ENOMEM ||
+        (fewer.lane_count <= kFewestLanes && fewer.tree_bytes <= kSmallestTree)) {
       return arena;
+    }
+    if (fewer.lane_count > kFewestLanes) {
+      fewer.lane_count /= 2;
+    } else {
+      fewer.tree_bytes /= 2;
     }
   }
 }

@@ -22,7 +22,7 @@ namespace spyglass::collector {
 
 struct ArenaSizes {
   std::uint64_t ring_bytes = 256U << 10U;  // rounded up to a power of two
-  std::uint64_t tree_bytes = 16U << 20U;
+  std::uint64_t tree_bytes = 64U << 20U;
   std::uint64_t heap_bytes = 64U << 20U;
   std::uint32_t lane_count = 16384;
   std::uint32_t process_count = 16384;

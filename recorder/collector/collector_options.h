@@ -32,7 +32,7 @@ struct CollectorOptions {
   std::uint64_t span_threshold_ns = 10'000;  // 0: every call; kSpansOff: none
   format::OnFull on_full = format::OnFull::kDropNewest;
   std::uint64_t ring_bytes = 0;  // per thread; 0: by threshold
-  std::uint64_t tree_bytes = 16U << 20U;
+  std::uint64_t tree_bytes = 64U << 20U;
   std::uint64_t interval_ns = 100'000'000;
   std::vector<std::string> include;
   std::vector<std::string> exclude;

@@ -94,7 +94,9 @@ ProcessEntry* ProcessTable::add_forked(std::uint32_t slot) {
     outer_pid = pid;
   }
   const std::uint64_t start_ticks = peek(process.start_ticks);
-  ProcessEntry& entry = insert(slot, outer_pid, tasks_.join(outer_pid, start_ticks, true, ""));
+  // Too late to see it, but the kernel's records may tell of it: in our namespace by this number.
+  const std::uint32_t told_pid = outer_pid == 0 && !other_namespace ? pid : outer_pid;
+  ProcessEntry& entry = insert(slot, outer_pid, tasks_.join(told_pid, start_ticks, true, ""));
   __atomic_store_n(&process.outer_pid, outer_pid, __ATOMIC_RELAXED);
   format::ProcessRecord& record = entry.record;
   record.pid = outer_pid != 0 ? outer_pid : pid;

@@ -102,14 +102,14 @@ unw_addr_space_t address_space() {
                                       access_memory,  access_register, access_float,
                                       resume,         name_procedure};
   // Processes differ in what they have mapped where, so nothing is cached.
-  static const unw_addr_space_t space = [] {
+  static const unw_addr_space_t kSpace = [] {
     const unw_addr_space_t made = unw_create_addr_space(&accessors, 0);
     if (made != nullptr) {
       unw_set_caching_policy(made, UNW_CACHE_NONE);
     }
     return made;
   }();
-  return space;
+  return kSpace;
 }
 
 }  // namespace

@@ -94,7 +94,7 @@ std::vector<std::uint8_t> build_id_in(std::span<const std::uint8_t> notes) {
 std::vector<std::uint8_t> read_build_id(int fd, const std::vector<Elf64_Phdr>& segments) {
   for (const Elf64_Phdr& segment : segments) {
     if (segment.p_type == PT_NOTE && segment.p_filesz <= kMaxNoteBytes) {
-      const auto id = build_id_in(read_bytes(fd, segment.p_offset, segment.p_filesz));
+      auto id = build_id_in(read_bytes(fd, segment.p_offset, segment.p_filesz));
       if (!id.empty()) {
         return id;
       }
@@ -119,7 +119,7 @@ std::optional<Elf64_Shdr> find_frames_section(int fd) {
     const Elf64_Shdr section = section_at(index);
     std::array<char, 10> name = {};
     if (read_at(fd, names.sh_offset + section.sh_name, name) &&
-        std::string_view(name.data(), name.size()) == std::string_view(".eh_frame", 10)) {
+        std::string_view(name.data(), name.size()) == std::string_view(".eh_frame\0", 10)) {
       return section;
     }
   }

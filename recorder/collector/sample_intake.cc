@@ -130,7 +130,7 @@ void SampleIntake::apply_to_image(const TaskEvent& event) {
 TaskImage* SampleIntake::image_of(const TakenSample& sample, std::uint64_t ticks) {
   TaskImage* image = tasks_.image_at(sample.pid, ticks);
   if (image == nullptr && tasks_.newest(sample.pid) == nullptr) {
-    tasks_.forked(sample.pid, 0, ticks);  // the record of its birth was lost
+    tasks_.seen(sample.pid, ticks);
   }
   return image != nullptr ? image : tasks_.newest(sample.pid);
 }

@@ -5,6 +5,24 @@
 #include <utility>
 
 namespace spyglass::collector {
+namespace {
+
+// The kernel's time and the program's are of two clocks: about a millisecond apart at most.
+constexpr std::uint64_t kClockSlackTicks = 1U << 21U;
+
+}  // namespace
+
+// Whether a join at `ticks` was that image's. A child joins within microseconds of its fork, and no
+// other process of that number was forked near to it; a program joins long after its exec, but its
+// end may be another program's exec.
+bool SampleTasks::is_of(const TaskImage& image, std::uint64_t ticks, bool forked) {
+  if (!image.birth_seen) {
+    return ticks < image.end_ticks;
+  }
+  const std::uint64_t slack = forked ? kClockSlackTicks : 0;
+  return image.execed == !forked && image.start_ticks <= ticks + slack &&
+         ticks < image.end_ticks + std::min(slack, kOpenEnd - image.end_ticks);
+}
 
 std::uint32_t SampleTasks::join(std::uint32_t pid, std::uint64_t ticks, bool forked,
                                 const std::string& executable) {
@@ -15,8 +33,7 @@ std::uint32_t SampleTasks::join(std::uint32_t pid, std::uint64_t ticks, bool for
   // another image.
   if (const auto known = images_.find(pid); known != images_.end()) {
     for (TaskImage& image : known->second) {
-      if (image.process != 0 && !image.joined && image.execed == !forked &&
-          image.start_ticks <= ticks && ticks < image.end_ticks &&
+      if (image.process != 0 && !image.joined && is_of(image, ticks, forked) &&
           (forked || image.executable == executable)) {
         image.joined = true;
         return image.process;
@@ -67,6 +84,13 @@ void SampleTasks::begin(TaskImage image) {
 }
 
 void SampleTasks::forked(std::uint32_t pid, std::uint32_t parent_pid, std::uint64_t ticks) {
+  if (TaskImage* known = newest(pid);
+      known != nullptr && !known->birth_seen && ticks <= known->start_ticks + kClockSlackTicks) {
+    known->parent_pid = parent_pid;  // told late
+    known->start_ticks = std::min(known->start_ticks, ticks);
+    known->birth_seen = true;
+    return;
+  }
   TaskImage image;
   image.pid = pid;
   image.parent_pid = parent_pid;
@@ -99,6 +123,14 @@ void SampleTasks::exited(std::uint32_t pid, std::uint64_t ticks) {
   }
 }
 
+void SampleTasks::seen(std::uint32_t pid, std::uint64_t ticks) {
+  TaskImage image;
+  image.pid = pid;
+  image.start_ticks = ticks;
+  image.birth_seen = false;
+  begin(std::move(image));
+}
+
 TaskImage* SampleTasks::newest(std::uint32_t pid) {
   const auto found = images_.find(pid);
   return found == images_.end() || found->second.empty() ? nullptr : &found->second.back();
@@ -124,8 +156,7 @@ void SampleTasks::resolve(TaskImage& image, std::uint64_t until_ticks) {
   }
   std::deque<Joined>& joined = found->second;
   const auto same = std::find_if(joined.begin(), joined.end(), [&](const Joined& one) {
-    return one.ticks <= until_ticks && one.forked == !image.execed &&
-           image.start_ticks <= one.ticks && one.ticks < image.end_ticks;
+    return one.ticks <= until_ticks && is_of(image, one.ticks, one.forked);
   });
   if (same != joined.end()) {
     image.process = same->process;

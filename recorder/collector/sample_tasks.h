@@ -33,6 +33,7 @@ struct TaskImage {
   bool joined = false;       // the library said so
   bool has_library = false;  // it was mapped
   bool first = false;        // the program that the session was started with
+  bool birth_seen = true;    // false: no record told of it, only a sample did
   std::string name;
   std::string executable;
   std::uint32_t process = 0;  // id; 0: not needed yet
@@ -62,6 +63,8 @@ class SampleTasks {
   void forked(std::uint32_t pid, std::uint32_t parent_pid, std::uint64_t ticks);
   void execed(std::uint32_t pid, std::uint64_t ticks, const std::string& name);
   void exited(std::uint32_t pid, std::uint64_t ticks);
+  // There is a sample of a process whose birth was not told: its record was lost, or comes late.
+  void seen(std::uint32_t pid, std::uint64_t ticks);
   // The pid's present image; null: unknown.
   TaskImage* newest(std::uint32_t pid);
   TaskImage* image_at(std::uint32_t pid, std::uint64_t ticks);
@@ -91,6 +94,7 @@ class SampleTasks {
   static std::uint64_t key_of(std::uint32_t process, std::uint32_t tid) {
     return std::uint64_t{process} << 32U | tid;
   }
+  static bool is_of(const TaskImage& image, std::uint64_t ticks, bool forked);
   void begin(TaskImage image);
 
   bool active_ = false;

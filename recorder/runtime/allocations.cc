@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "recorder/runtime/allocations.h"
 
+#include <unistd.h>
+
 #include "recorder/runtime/calling_context.h"
 #include "recorder/runtime/clock.h"
 #include "recorder/runtime/context_tree.h"
@@ -13,7 +15,7 @@
 
 namespace spyglass::runtime {
 
-constinit format::MemoryMode g_memory_mode = format::MemoryMode::kOff;
+constinit format::MemoryMode g_memory_mode = kUndecided;
 __thread ThreadMemory t_memory;
 
 namespace {
@@ -42,6 +44,26 @@ struct Change {
   std::uint64_t address;
   std::uint64_t bytes;
 };
+
+// What happened before the session began: allocations of resolvers of indirect functions, of the
+// loader, and of our own setting up. Their stacks are not known.
+constexpr std::uint32_t kMostEarly = 256;
+struct EarlyChange {
+  Operation operation;
+  Change change;
+};
+constinit EarlyChange g_early[kMostEarly] = {};
+constinit std::uint32_t g_early_count = 0;  // also of those that found no place
+
+void note_early(Operation operation, const Change& change) {
+  const std::uint32_t place = __atomic_fetch_add(&g_early_count, 1, __ATOMIC_RELAXED);
+  if (place < kMostEarly) {
+    g_early[place] = {operation, change};
+  }
+  if (environ != nullptr) {
+    ready_lane();  // libc can answer now, where the constructor could not ask it
+  }
+}
 
 inline void push(Lane* lane, const Node* node, const Change& change) {
   if (rare(lane->ring_head >= lane->ring_limit) && !make_room_for_allocation(lane)) {
@@ -96,6 +118,9 @@ Counted count_at(Lane* lane, Operation operation, const StackPoint& caller) {
 void record_gain(AllocationKind kind, Operation operation, const StackPoint& caller,
                  std::uint64_t address, std::uint64_t bytes) {
   const std::uint64_t now_ticks = ticks();
+  if (rare(g_memory_mode == kUndecided)) {
+    return note_early(operation, {kind, now_ticks, address, bytes});
+  }
   Lane* lane = recording_lane();
   if (rare(lane == nullptr)) {
     return;
@@ -112,7 +137,8 @@ void record_gain(AllocationKind kind, Operation operation, const StackPoint& cal
 }
 
 [[gnu::cold, gnu::noinline]] void record_failure(Operation operation, const StackPoint& caller) {
-  if (Lane* lane = recording_lane()) {
+  Lane* lane = g_memory_mode == kUndecided ? nullptr : recording_lane();
+  if (lane != nullptr) {
     const Counted counted = count_at(lane, operation, caller);
     if (counted.counters != nullptr) {
       counted.counters->errors += 1;
@@ -122,6 +148,9 @@ void record_gain(AllocationKind kind, Operation operation, const StackPoint& cal
 
 void record_loss(AllocationKind kind, Operation operation, std::uint64_t address,
                  std::uint64_t bytes, std::uint64_t when_ticks) {
+  if (rare(g_memory_mode == kUndecided)) {
+    return note_early(operation, {kind, when_ticks, address, bytes});
+  }
   Lane* lane = recording_lane();
   if (rare(lane == nullptr)) {
     return;
@@ -152,7 +181,39 @@ void record_block(AllocationKind kind, Operation operation, const StackPoint& ca
   record_gain(kind, operation, caller, value_of(address), bytes);
 }
 
+bool gives(AllocationKind kind) {
+  return kind == AllocationKind::kAllocate || kind == AllocationKind::kMoveTo ||
+         kind == AllocationKind::kMap;
+}
+
 }  // namespace
+
+void decide_memory_mode(format::MemoryMode mode) {
+  g_memory_mode = mode;
+  const std::uint32_t count = g_early_count;
+  if (mode != format::MemoryMode::kFull || count == 0) {
+    return;  // too few to matter where samples are taken
+  }
+  Lane* lane = recording_lane();
+  if (lane == nullptr) {
+    return;
+  }
+  lane->allocations_dropped += count > kMostEarly ? count - kMostEarly : 0;
+  for (std::uint32_t i = 0; i < count && i < kMostEarly; ++i) {
+    const auto& [operation, change] = g_early[i];
+    const Counted counted = count_below(lane, node_at(lane, format::kRootCell), operation);
+    if (counted.node == nullptr || counted.counters == nullptr) {
+      continue;
+    }
+    if (gives(change.kind)) {
+      counted.counters->allocations += 1;
+      counted.counters->allocated_bytes += change.bytes;
+    } else {
+      counted.counters->frees += 1;
+    }
+    push(lane, counted.node, change);
+  }
+}
 
 bool draw_sample(std::size_t bytes) {
   const std::uint64_t mean_bytes = g_session.arena->options.memory_sample_bytes;
@@ -178,7 +239,10 @@ void record_allocation(Operation operation, const StackPoint& caller, const void
     const auto wanted = static_cast<Operation>(t_memory.wanted - 1);
     t_memory.wanted = 0;
     if (satisfies) {
-      return record_block(AllocationKind::kAllocate, wanted, t_memory.wanted_by, address, bytes);
+      // The chance of a sample was that of what malloc() was asked for, which may be rounded up.
+      const bool all = g_memory_mode == format::MemoryMode::kFull;
+      return record_block(AllocationKind::kAllocate, wanted, t_memory.wanted_by, address,
+                          all ? t_memory.wanted_bytes : bytes);
     }
   }
   record_block(AllocationKind::kAllocate, operation, caller, address, bytes);

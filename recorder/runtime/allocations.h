@@ -27,12 +27,16 @@
 
 namespace spyglass::runtime {
 
-// kOff until the process has joined a session that wants them.
+// kUndecided until the process has joined a session, or found none: then the first allocations are
+// written down and told later.
+inline constexpr auto kUndecided = static_cast<format::MemoryMode>(0xff);
 extern format::MemoryMode g_memory_mode;
+void decide_memory_mode(format::MemoryMode mode);
 
 struct ThreadMemory {
   std::uint64_t outer_sp;     // of the allocation hook that is under way; 0: none
   StackPoint wanted_by;       // who called operator new,
+  std::size_t wanted_bytes;   // so many,
   std::uint32_t wanted;       // which is not yet satisfied: its Operation + 1; 0: none
   const void* released;       // by operator delete, which recorded it; null: none
   std::int64_t sample_after;  // kSample: so many bytes from now
@@ -59,11 +63,12 @@ inline void forget_allocator() {
 }
 
 // operator new begins. False: as a part of another one.
-inline bool wants_memory(format::Operation operation, const StackPoint& caller) {
+inline bool wants_memory(format::Operation operation, const StackPoint& caller, std::size_t bytes) {
   if (t_memory.wanted != 0 && t_memory.wanted_by.sp > caller.sp) {
     return false;
   }
   t_memory.wanted_by = caller;
+  t_memory.wanted_bytes = bytes;
   t_memory.wanted = static_cast<std::uint32_t>(operation) + 1;
   return true;
 }
@@ -73,7 +78,7 @@ bool is_sampled(const void* address);
 
 // Whether an allocation of so many bytes is to be recorded. Requires: g_memory_mode is not kOff.
 inline bool keeps_allocation(std::size_t bytes) {
-  if (g_memory_mode == format::MemoryMode::kFull) {
+  if (g_memory_mode != format::MemoryMode::kSample) {
     return true;
   }
   const auto counted = static_cast<std::int64_t>(bytes == 0 ? 1 : bytes);
@@ -83,7 +88,7 @@ inline bool keeps_allocation(std::size_t bytes) {
 }
 // Whether giving this back is to be recorded. Likewise.
 inline bool keeps_release(const void* address) {
-  return g_memory_mode == format::MemoryMode::kFull || is_sampled(address);
+  return g_memory_mode != format::MemoryMode::kSample || is_sampled(address);
 }
 
 // `address` null: it failed. What operator new wanted is recorded as such.

@@ -14,6 +14,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "recorder/runtime/address_limit.h"
 #include "recorder/runtime/allocations.h"
 #include "recorder/runtime/bucket_table.h"
 #include "recorder/runtime/clock.h"
@@ -127,6 +128,7 @@ long shake_hands(long descriptor, format::Welcome& welcome) {
 
 // Maps as much of the arena as the address space limit allows: a prefix has fewer lanes.
 bool map_arena(long descriptor, std::uint64_t bytes) {
+  bytes = make_room_under_limit(bytes);
   for (; bytes >= kSmallestMapping; bytes /= 2) {
     const long address = kernel(SYS_mmap, 0, bytes, PROT_READ | PROT_WRITE,
                                 MAP_SHARED | MAP_NORESERVE, descriptor, 0);
@@ -255,7 +257,6 @@ bool join(long descriptor) {
   g_session.filtered = kernel(SYS_prctl, PR_GET_SECCOMP, 0, 0, 0, 0) > 0 ? 1 : 0;
   fill_process(process_at(welcome.process_slot), welcome.process_slot);
   register_handlers();
-  g_memory_mode = g_session.arena->options.memory;
   return !failed(kernel(SYS_madvise, &g_fork_page, sizeof(g_fork_page), MADV_WIPEONFORK));
 }
 
@@ -318,6 +319,7 @@ void start_session() {
   // Release: hooks of other threads that see kOn see the session.
   g_session.state.store(joined ? SessionState::kOn : SessionState::kOff, std::memory_order_release);
   g_fork_page.recording = joined ? 1 : 0;
+  decide_memory_mode(joined ? g_session.arena->options.memory : format::MemoryMode::kOff);
 }
 
 void begin_forked_process() {

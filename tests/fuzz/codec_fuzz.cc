@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "format/allocation_codec.h"
 #include "format/block.h"
 #include "format/compression.h"
 #include "format/event_codec.h"
@@ -69,7 +70,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* input, std::size_t siz
   if (size < 3) return 0;
   const std::uint32_t records = input[1] | static_cast<std::uint32_t>(input[2]) << 8U;
   const ByteSpan payload(input + 3, size - 3);
-  switch (input[0] % 18) {
+  switch (input[0] % 20) {
     case 0:
       message_round_trip(payload, decode_session, encode_session);
       break;
@@ -120,6 +121,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* input, std::size_t siz
       break;
     case 16:
       round_trip<MetricRow>(payload, records, decode_metrics, encode_metrics);
+      break;
+    case 17:
+      round_trip<AllocationRecord>(payload, records, decode_allocations, encode_allocations);
+      break;
+    case 18:
+      round_trip<ResidentRecord>(payload, records, decode_resident, encode_resident);
       break;
     default:
       round_trip<EventRecord>(payload, records, decode_events, encode_events);

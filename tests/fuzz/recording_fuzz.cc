@@ -89,6 +89,10 @@ void analyze(const Bytes& file) {
     write_locks(out, style, *profile, 0, false);
     write_io(out, style, *profile, 0, false);
     write_exceptions(out, style, *profile, 0, false);
+    for (const MemoryView view :
+         {MemoryView::kSummary, MemoryView::kPeak, MemoryView::kLeaks, MemoryView::kLifetime}) {
+      write_memory(out, style, *profile, {view, 0, false, true});
+    }
     if (!profile->functions.empty()) {
       write_callers(out, style, *profile, 0, {});
       write_callees(out, style, *profile, 0, {});
@@ -99,6 +103,8 @@ void analyze(const Bytes& file) {
   }
   options.from_spans = true;
   options.range = TimeRange{1e6, 2e9};
+  options.heap_at_ns = 1e9;
+  options.suppressions = {"main", "*lo*c$"};
   static_cast<void>(build_profile(path, options));
   close(descriptor);
 }

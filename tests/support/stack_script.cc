@@ -30,6 +30,15 @@ StackScript::StackScript() {
               {2, "/lib/libc.so.6", {4, 5, 6}},
               {3, "/usr/lib/spyglass/libspyglass.so", {7}},
               {4, "/lib/libother.so", {8}}};
+  format::ProcessRecord process;
+  process.id = 1;
+  process.pid = 101;
+  process.command = {"./script"};
+  process.executable = "/bin/script";
+  process.start_ticks = kStartTicks;
+  process.end_ticks = kStartTicks + kLengthNs;
+  process.exit = format::ExitKind::kExited;
+  processes_ = {process};
   thread(1);
 }
 
@@ -38,7 +47,7 @@ StackScript& StackScript::thread(std::uint32_t id) {
   if (const auto [place, added] = threads_.try_emplace(id); added) {
     format::ThreadRecord& record = place->second;
     record.id = id;
-    record.process = 1;
+    record.process = processes_.back().id;
     record.tid = 100 + id;
     record.name = "thread " + std::to_string(id);
     record.birth_ticks = kStartTicks;
@@ -193,6 +202,40 @@ StackScript& StackScript::event(format::EventRecord event) {
   return *this;
 }
 
+StackScript& StackScript::allocation(format::AllocationRecord record) {
+  record.ticks += kStartTicks;
+  allocations_[thread_].push_back(record);
+  return *this;
+}
+
+StackScript& StackScript::metric(std::uint32_t node, format::Metric metric, std::uint64_t value) {
+  add_metric(node, metric, value);
+  return *this;
+}
+
+StackScript& StackScript::resident(std::uint64_t at_ns, std::uint64_t bytes) {
+  resident_.push_back({processes_.back().id, kStartTicks + at_ns, bytes});
+  return *this;
+}
+
+StackScript& StackScript::memory(format::MemoryMode mode, std::uint64_t sample_bytes) {
+  memory_ = mode;
+  memory_sample_bytes_ = sample_bytes;
+  return *this;
+}
+
+StackScript& StackScript::process(format::ProcessRecord record) {
+  record.start_ticks += kStartTicks;
+  record.end_ticks += record.end_ticks != 0 ? kStartTicks : 0;
+  processes_.push_back(std::move(record));
+  return *this;
+}
+
+StackScript& StackScript::lose_allocations(std::uint64_t count) {
+  lost_allocations_ += count;
+  return *this;
+}
+
 StackScript& StackScript::lose_samples(std::uint64_t count) {
   lost_samples_ += count;
   return *this;
@@ -212,20 +255,14 @@ RecordingBuilder StackScript::recording() {
   session.sampler = "timer";
   session.sampler_reason = "perf_event_open: not permitted";
   session.sample_interval_ns = kSampleNs;
-  format::ProcessRecord process;
-  process.id = 1;
-  process.pid = 101;
-  process.command = session.command;
-  process.executable = "/bin/script";
-  process.start_ticks = kStartTicks;
-  process.end_ticks = kStartTicks + kLengthNs;
-  process.exit = format::ExitKind::kExited;
+  session.memory = memory_;
+  session.memory_sample_bytes = memory_sample_bytes_;
   std::vector<format::ThreadRecord> threads;
   for (const auto& [id, record] : threads_) {
     threads.push_back(record);
   }
   RecordingBuilder builder;
-  builder.session(session).processes({process}).threads(threads).modules(modules_);
+  builder.session(session).processes(processes_).threads(threads).modules(modules_);
   builder.sites(sites_).nodes(nodes_).objects(objects_);
   std::uint64_t first = kStartTicks;
   for (const auto& [ns, moment] : moments_) {
@@ -235,6 +272,15 @@ RecordingBuilder StackScript::recording() {
   }
   for (const auto& [id, events] : events_) {
     builder.events(id, events);
+  }
+  for (const auto& [id, records] : allocations_) {
+    builder.allocations(id, records);
+  }
+  if (!resident_.empty()) {
+    builder.resident(resident_);
+  }
+  if (lost_allocations_ != 0) {
+    builder.losses({{format::LossKind::kAllocations, lost_allocations_, 1, "ring full"}});
   }
   if (lost_samples_ != 0) {
     builder.losses({{format::LossKind::kSamples, lost_samples_, 0, "buffer full"}});

@@ -57,6 +57,14 @@ class StackScript {
   // What is recorded from here on was read at this moment after the start.
   StackScript& at(std::uint64_t ns);
   StackScript& event(format::EventRecord event);
+  // Ticks from the start, ascending for each thread.
+  StackScript& allocation(format::AllocationRecord record);
+  StackScript& metric(std::uint32_t node, format::Metric metric, std::uint64_t value);
+  StackScript& resident(std::uint64_t at_ns, std::uint64_t bytes);  // of the current process
+  StackScript& memory(format::MemoryMode mode, std::uint64_t sample_bytes = 0);
+  // Threads from here on belong to this process; its times are from the start.
+  StackScript& process(format::ProcessRecord record);
+  StackScript& lose_allocations(std::uint64_t count);
   StackScript& lose_samples(std::uint64_t count);
   StackScript& runnable(std::uint64_t ns);  // of the current thread
 
@@ -91,8 +99,14 @@ class StackScript {
   std::vector<format::NodeRecord> nodes_;
   std::vector<format::ObjectInfo> objects_;
   std::map<std::uint32_t, std::vector<format::EventRecord>> events_;
+  std::map<std::uint32_t, std::vector<format::AllocationRecord>> allocations_;
+  std::vector<format::ResidentRecord> resident_;
   std::map<std::uint32_t, format::ThreadRecord> threads_;
+  std::vector<format::ProcessRecord> processes_;
+  format::MemoryMode memory_ = format::MemoryMode::kOff;
+  std::uint64_t memory_sample_bytes_ = 0;
   std::uint64_t lost_samples_ = 0;
+  std::uint64_t lost_allocations_ = 0;
 };
 
 }  // namespace spyglass::tests

@@ -120,6 +120,49 @@ TEST_CASE("sample intake: programs that never joined are named with a reason, th
   CHECK(fixture.intake.take_coverage().empty());
 }
 
+TEST_CASE("sample intake: a forked child that was gone before anybody looked is one process") {
+  constexpr std::uint32_t kGonePid = 99'999'999;  // more than Linux gives
+  const auto self = static_cast<std::uint32_t>(::getpid());
+  Intake fixture;
+  NewImage image;
+  image.outer_pid = self;
+  image.ticks = 2200;
+  REQUIRE(fixture.arena.claim_process(image.slot));
+  fixture.arena.process(image.slot).pid = self;
+  fixture.processes.add_image(image);
+  std::uint32_t slot = 0;
+  REQUIRE(fixture.arena.claim_process(slot));
+  format::ProcessSlot& child = fixture.arena.process(slot);
+  child.parent_slot = image.slot + 1;
+  child.pid = kGonePid;
+  child.ppid = self;
+  child.start_ticks = 3010;
+  child.state.store(format::ProcessState::kLive);
+
+  SampleBatch batch;
+  batch.images = {{0, "/bin/first", {1, 2}}};
+  batch.nodes = {{0, {0, 0x10}}};
+  batch.tasks = {{1500, TaskChange::kFork, kGonePid, kGonePid, self, {}},
+                 task(1900, TaskChange::kExit, kGonePid),
+                 task(1900, TaskChange::kEnd, kGonePid)};
+  batch.samples = {{1600, kGonePid, kGonePid, 1, StackEnd::kWhole}};
+  const bool samples_first = GENERATE(true, false);
+  if (samples_first) {
+    fixture.take(std::move(batch), 2000);
+  }
+  const std::vector<ProcessEntry*> found = fixture.processes.find_forked();
+  REQUIRE(found.size() == 1);
+  CHECK(found.front()->outer_pid == 0);
+  if (!samples_first) {
+    fixture.take(std::move(batch), 2000);
+  }
+  fixture.processes.end(*found.front(), {format::ExitKind::kUnknown, 0, 4000});
+  const RecordingTables tables = fixture.finish(6000);
+  CHECK(tables.processes.size() == 2);
+  REQUIRE(tables.threads.size() == 1);
+  CHECK(tables.threads.begin()->second.process == found.front()->record.id);
+}
+
 TEST_CASE("sample intake: damage in a batch stays there") {
   Intake fixture;
   SampleBatch batch;

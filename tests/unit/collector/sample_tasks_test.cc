@@ -61,6 +61,47 @@ TEST_CASE("sample tasks: what joins later than the records reach is not resolved
   CHECK_FALSE(tasks.newest(10)->joined);
 }
 
+TEST_CASE("sample tasks: a child is the one that was forked, though the clocks differ a little") {
+  SampleTasks tasks;
+  tasks.expect_records();
+  const std::uint64_t forked = 10'000'000;
+  SECTION("it joined, as it seems, before its fork") {
+    const std::uint32_t id = tasks.join(10, forked - 1000, true, "");
+    tasks.forked(10, 9, forked);
+    tasks.resolve(*tasks.newest(10), forked + 1000);
+    CHECK(tasks.newest(10)->process == id);
+  }
+  SECTION("the samples were first") {
+    tasks.forked(10, 9, forked);
+    tasks.newest(10)->process = tasks.new_process_id();
+    CHECK(tasks.join(10, forked - 1000, true, "") == tasks.newest(10)->process);
+  }
+  SECTION("an earlier process had its number") {
+    const std::uint32_t earlier = tasks.join(10, 1000, true, "");
+    tasks.forked(10, 9, forked);
+    tasks.resolve(*tasks.newest(10), forked + 1000);
+    CHECK_FALSE(tasks.newest(10)->process == earlier);
+  }
+}
+
+TEST_CASE("sample tasks: a process whose birth was not told is the one that joined") {
+  SampleTasks tasks;
+  tasks.expect_records();
+  const bool forked = GENERATE(true, false);
+  const std::uint32_t id = tasks.join(10, 100, forked, "");
+  tasks.seen(10, 20'000'000);
+  SECTION("its record was lost") {}
+  SECTION("its record comes late") {
+    if (forked) {
+      tasks.forked(10, 9, 90);
+      CHECK(tasks.newest(10)->start_ticks == 90);
+      CHECK(tasks.newest(10)->parent_pid == 9);
+    }
+  }
+  tasks.resolve(*tasks.newest(10), 30'000'000);
+  CHECK(tasks.newest(10)->process == id);
+}
+
 TEST_CASE("sample tasks: threads with samples and with lanes are the same threads") {
   SampleTasks tasks;
   tasks.expect_records();

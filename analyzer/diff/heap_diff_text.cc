@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+// Changes of memory as a table and as JSON.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+
+#include "analyzer/diff/operation_report.h"
+#include "analyzer/report/quantity.h"
+
+namespace spyglass {
+namespace {
+
+std::string bytes_change(double delta) {
+  const auto size = static_cast<std::uint64_t>(std::min(std::fabs(delta), 9e18));
+  return (delta < 0 ? "-" : "+") + format_bytes(size);
+}
+
+Cell bytes_cell(const Change& change) {
+  const double delta = change.delta();
+  if (delta == 0) return {""};
+  return {bytes_change(delta), delta > 0 ? Tint::kMore : Tint::kLess};
+}
+
+Cell plain_cell(double bytes) {
+  return {format_bytes(static_cast<std::uint64_t>(std::max(bytes, 0.0))), Tint::kDim};
+}
+
+// Rows of which any part changed by at least `threshold` of the whole.
+std::vector<const HeapRow*> shown_rows(const std::vector<HeapRow>& rows, const HeapDiff& diff,
+                                       double threshold) {
+  const auto large = [threshold](const Change& change, const Change& whole) {
+    return change.delta() != 0 &&
+           std::fabs(change.delta()) >= threshold * std::max(whole.base, whole.now);
+  };
+  std::vector<const HeapRow*> shown;
+  for (const HeapRow& row : rows) {
+    if (large(row.allocated_bytes, diff.allocated_bytes) ||
+        large(row.peak_bytes, diff.peak_bytes) || large(row.leaked_bytes, diff.leaked_bytes) ||
+        large(row.allocations, diff.allocations)) {
+      shown.push_back(&row);
+    }
+  }
+  return shown;
+}
+
+void write_change(JsonWriter& json, std::string_view key, const Change& change) {
+  json.key(key).begin_object();
+  json.key("base").number(change.base);
+  json.key("new").number(change.now);
+  json.key("change").number(change.delta());
+  json.end_object();
+}
+
+void write_rows_json(JsonWriter& json, std::string_view key, bool with_stack,
+                     const std::vector<const HeapRow*>& rows) {
+  json.key(key).begin_array();
+  for (const HeapRow* row : rows) {
+    json.new_line();
+    json.begin_object();
+    json.key("operation").text(row->operation);
+    json.key("function").text(row->function);
+    if (with_stack) {
+      json.key("stack").begin_array();
+      for (const std::string& name : row->stack) json.text(name);
+      json.end_array();
+    }
+    write_change(json, "allocations", row->allocations);
+    write_change(json, "allocated_bytes", row->allocated_bytes);
+    write_change(json, "peak_bytes", row->peak_bytes);
+    write_change(json, "leaked_bytes", row->leaked_bytes);
+    json.end_object();
+  }
+  json.end_array();
+}
+
+}  // namespace
+
+void write_heap_diff(std::ostream& out, const TextStyle& style, const HeapDiff& diff,
+                     const DiffView& view) {
+  const auto rows = shown_rows(diff.functions, diff, view.threshold);
+  if (rows.empty()) return;
+  TextTable table({{"allocated", false, 0},
+                   {"base"},
+                   {"new"},
+                   {"allocations"},
+                   {"peak"},
+                   {"leaked"},
+                   {"operation", true},
+                   {"in", true}});
+  const std::size_t count = view.top == 0 ? rows.size() : std::min(view.top, rows.size());
+  for (std::size_t i = 0; i < count; ++i) {
+    const HeapRow& row = *rows[i];
+    const double delta = row.allocations.delta();
+    table.add({bytes_cell(row.allocated_bytes),
+               plain_cell(row.allocated_bytes.base),
+               plain_cell(row.allocated_bytes.now),
+               {delta == 0 ? "" : format_count_change(delta)},
+               bytes_cell(row.peak_bytes),
+               bytes_cell(row.leaked_bytes),
+               {row.operation},
+               {row.function, Tint::kStrong}});
+  }
+  if (count < rows.size()) {
+    table.add_note(fmt::format("and {} more (--top)", format_count(rows.size() - count)));
+  }
+  table.drop_empty_columns();
+  write_heading(out, style, "Memory by change of what was allocated");
+  table.write(out, style);
+}
+
+void write_heap_diff_json(JsonWriter& json, const HeapDiff& diff, const DiffView& view) {
+  json.new_line();
+  json.key("memory");
+  if (!diff.known) {
+    json.null();
+    return;
+  }
+  json.begin_object();
+  write_rows_json(json, "functions", false, shown_rows(diff.functions, diff, view.threshold));
+  write_rows_json(json, "stacks", true, shown_rows(diff.stacks, diff, view.threshold));
+  json.end_object();
+}
+
+}  // namespace spyglass
