@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measures Spyglass against the floor, against uftrace, and against its budgets.
 
-usage: bench/run.py [SECTION...]        sections: hooks startup analyze memory sqlite codec unwind sampling waits exceptions (all)
+usage: bench/run.py [SECTION...]        sections: hooks startup analyze memory sqlite codec unwind sampling waits exceptions allocations (all)
 
 Prints one table per section and writes everything, round by round, to <build>/results.json.
 bench/README.md explains the method; docs/performance.md holds the current figures.
@@ -15,6 +15,7 @@ import subprocess
 import sys
 
 import harness
+import section_allocations
 import section_analyze
 import section_exceptions
 import section_hooks
@@ -39,6 +40,7 @@ SECTIONS = {
     "sampling": section_sampling.run_sampling,
     "waits": section_waits.run_waits,
     "exceptions": section_exceptions.run_exceptions,
+    "allocations": section_allocations.run_allocations,
 }
 
 
@@ -107,7 +109,7 @@ def parse_arguments():
                         help="work of the measured programs, relative to the default")
     parser.add_argument("--large-mb", type=float, default=2000,
                         help="size of the large recording in section analyze")
-    parser.add_argument("--no-peers", action="store_true", help="leave uftrace, perf and gperftools out")
+    parser.add_argument("--no-peers", action="store_true", help="leave uftrace, perf, gperftools, heaptrack and jemalloc out")
     parser.add_argument("--no-build", action="store_true", help="take the programs as they are")
     return parser.parse_args()
 

@@ -11,7 +11,7 @@ namespace {
 
 std::uint64_t g_allocations, g_bytes, g_frees;
 
-void* checked(void* block, std::size_t bytes, std::size_t alignment = 16) {
+void* checked(void* block, std::size_t bytes, std::size_t alignment = 8) {
   if (!block || reinterpret_cast<std::uintptr_t>(block) % alignment != 0) std::abort();
   ++g_allocations;
   g_bytes += bytes;
