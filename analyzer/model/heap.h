@@ -63,6 +63,8 @@ struct ProcessHeap {
   double peak_at_ns = 0;
   std::uint64_t leaked_bytes = 0;  // suppressed ones left out
   std::uint64_t leaked_allocations = 0;
+  std::uint64_t suppressed_bytes = 0;
+  std::uint64_t suppressed_allocations = 0;
 };
 
 struct ThreadHeap {

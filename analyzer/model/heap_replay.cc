@@ -319,6 +319,7 @@ void HeapReplay::end_process(Process& process) {
     if (suppression == 0) {
       process.leaked += amount;
     } else {
+      process.suppressed += amount;
       totals_.suppressed[suppression] += amount;
     }
   });

@@ -48,6 +48,7 @@ class HeapReplay {
     HeapAmount live;
     HeapAmount allocated;
     HeapAmount leaked;
+    HeapAmount suppressed;
     std::uint64_t frees = 0;
     std::uint64_t peak_bytes = 0;
     std::uint64_t peak_ticks = 0;

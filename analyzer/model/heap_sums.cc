@@ -218,7 +218,9 @@ class HeapWriter {
                        process.peak_bytes,
                        clock_.ns_since_start(process.peak_ticks),
                        process.leaked.bytes,
-                       blocks(process.leaked.blocks, unit_)};
+                       blocks(process.leaked.blocks, unit_),
+                       process.suppressed.bytes,
+                       blocks(process.suppressed.blocks, unit_)};
     }
     std::map<std::uint32_t, ThreadHeap> threads;
     for (const auto& [id, thread] : replay_.threads()) {

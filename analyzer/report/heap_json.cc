@@ -112,6 +112,8 @@ class HeapJson {
       number("peak_at_ns", process.peak_at_ns);
       count("leaked_bytes", process.leaked_bytes);
       count("leaked_allocations", process.leaked_allocations);
+      count("suppressed_bytes", process.suppressed_bytes);
+      count("suppressed_allocations", process.suppressed_allocations);
       json_.end_object();
     }
     json_.end_array();
