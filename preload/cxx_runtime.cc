@@ -11,6 +11,7 @@
 
 #include "preload/real.h"
 #include "preload/symbol_search.h"
+#include "recorder/runtime/exception_record.h"
 
 namespace spyglass::hooks {
 namespace {
@@ -211,20 +212,20 @@ const char* name_of_type(const void* type) {
   return *name == '*' ? name + 1 : name;  // compared by address, not by text
 }
 
-const char* what_of(const CxxRuntime& runtime, const void* type, const void* object) {
-  if (type == nullptr || object == nullptr || runtime.std_exception == nullptr) {
+const char* what_of(const CxxRuntime& cxx, const void* type, const void* object) {
+  if (type == nullptr || object == nullptr || cxx.std_exception == nullptr) {
     return nullptr;
   }
   using DoCatch =
       bool (*)(const void* self, const void* thrown, const void** object, unsigned outer);
   using What = const char* (*)(const void* self);
-  const auto* catching = *static_cast<const DoCatch* const*>(runtime.std_exception);
+  const auto* catching = *static_cast<const DoCatch* const*>(cxx.std_exception);
   const void* exception = object;
-  if (!catching[kDoCatchSlot](runtime.std_exception, type, &exception, 1)) {
+  if (!catching[kDoCatchSlot](cxx.std_exception, type, &exception, 1)) {
     return nullptr;
   }
   const auto* functions = *static_cast<const What* const*>(exception);
-  return functions[kWhatSlot](exception);
+  return runtime::call_muted(functions[kWhatSlot], exception);
 }
 
 }  // namespace spyglass::hooks

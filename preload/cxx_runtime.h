@@ -50,6 +50,6 @@ const void* type_of_object(const void* object);
 const char* name_of_type(const void* type);
 
 // what(), if the object is a std::exception; else null. Runs the program's code.
-const char* what_of(const CxxRuntime& runtime, const void* type, const void* object);
+const char* what_of(const CxxRuntime& cxx, const void* type, const void* object);
 
 }  // namespace spyglass::hooks

@@ -41,6 +41,20 @@ std::uint32_t all_cells() { return g_session.arena->geometry.cell_count; }
 // New contexts stop here; the rest is for histograms and for flat nodes of calls past the bound.
 std::uint32_t context_cells() { return all_cells() / 8 * 7; }
 
+// The cell that `place` names, taken if it names none; 0: there is none left. A handler that comes
+// in between and counts in a cell of its own keeps that one: ours is wasted, not its counts.
+std::uint32_t ready_cell(Lane* lane, std::uint32_t& place) {
+  std::uint32_t cell = __atomic_load_n(&place, __ATOMIC_RELAXED);
+  if (cell == 0) {
+    const std::uint32_t fresh = take_cells(lane, 1, all_cells());
+    if (__atomic_compare_exchange_n(&place, &cell, fresh, false, __ATOMIC_RELAXED,
+                                    __ATOMIC_RELAXED)) {
+      cell = fresh;
+    }
+  }
+  return cell;
+}
+
 std::uint64_t function_of(const Node* node) { return node->address & ~format::kSpecialBit; }
 
 // The instruction that the node stands for, 0 if it stands for something else.
@@ -192,30 +206,18 @@ CallTarget find_target(Lane* lane, Node* parent, std::uint64_t address) {
 }
 
 format::HistogramCell* histogram_cell(Lane* lane, Node* node, unsigned bucket) {
-  std::uint32_t& group = node->histogram[bucket / format::kBucketsPerGroup];
-  if (group == 0) {
-    group = take_cells(lane, 1, all_cells());
-  }
+  const std::uint32_t group = ready_cell(lane, node->histogram[bucket / format::kBucketsPerGroup]);
   return group == 0 ? nullptr : reinterpret_cast<format::HistogramCell*>(node_at(lane, group));
 }
 
-namespace {
-template <typename Extension>
-Extension* extension_cell(Lane* lane, Node* node) {
-  if (node->extension == 0) {
-    node->extension = take_cells(lane, 1, all_cells());
-  }
-  return node->extension == 0 ? nullptr
-                              : reinterpret_cast<Extension*>(node_at(lane, node->extension));
-}
-}  // namespace
-
 format::NodeExtension* extension_of(Lane* lane, Node* node) {
-  return extension_cell<format::NodeExtension>(lane, node);
+  const std::uint32_t cell = ready_cell(lane, node->extension);
+  return cell == 0 ? nullptr : reinterpret_cast<format::NodeExtension*>(node_at(lane, cell));
 }
 
 format::AllocationCounters* allocation_counters_of(Lane* lane, Node* node) {
-  return extension_cell<format::AllocationCounters>(lane, node);
+  const std::uint32_t cell = ready_cell(lane, node->extension);
+  return cell == 0 ? nullptr : reinterpret_cast<format::AllocationCounters*>(node_at(lane, cell));
 }
 
 void plant_root(Lane* lane) {

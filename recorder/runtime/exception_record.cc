@@ -58,20 +58,6 @@ std::uint32_t length_of(const char* text, std::uint32_t limit) {
   return bytes;
 }
 
-// Asks the exception. What the program's code calls meanwhile is none of the program's doing.
-const char* ask(const Thrown& thrown, TextOf text_of) {
-  if (text_of == nullptr || thrown.object == nullptr) {
-    return nullptr;
-  }
-  const ThreadState saved = t_thread;
-  t_thread = {nullptr, kThreadMuted, 0};
-  signal_fence();
-  const char* text = text_of(thrown);
-  signal_fence();
-  t_thread = saved;
-  return text;
-}
-
 // `catcher`: null when nobody caught it.
 void push_exception(Lane* lane, const PendingThrow& pending, const Node* catcher,
                     std::uint64_t duration_ticks, TextOf text_of) {
@@ -86,7 +72,9 @@ void push_exception(Lane* lane, const PendingThrow& pending, const Node* catcher
     event.other_lane = index_of(lane);
     event.value = pending.depth > depth ? pending.depth - depth : 0;
   }
-  event.text = ask(pending.thrown, text_of);
+  if (text_of != nullptr && pending.thrown.object != nullptr) {
+    event.text = text_of(pending.thrown);
+  }
   event.text_bytes = length_of(event.text, kTextLimit);
   push_event(lane, event, true);
 }
@@ -113,6 +101,21 @@ void give_up_outermost(Lane* lane, PendingThrows& pending) {
 }
 
 }  // namespace
+
+const char* call_muted(const char* (*function)(const void*), const void* object) {
+  const ThreadState saved = t_thread;
+  // In this order: a handler that finds neither a lane nor the mark would set up another lane.
+  t_thread.busy = kThreadMuted;
+  signal_fence();
+  t_thread.lane = nullptr;
+  signal_fence();
+  const char* text = function(object);
+  signal_fence();
+  t_thread.lane = saved.lane;
+  signal_fence();
+  t_thread.busy = saved.busy;
+  return text;
+}
 
 bool throws_pending() {
   const Lane* lane = own_lane();

@@ -34,6 +34,11 @@ using TextOf = const char* (*)(const Thrown& thrown);
 void record_throw(format::Operation operation, const StackPoint& caller, const Thrown& thrown,
                   const char* type_name);
 
+// Calls a function of the program that it would not have called without us: hooks do nothing
+// meanwhile. As little as may be happens in there, for calls of a signal handler that comes in
+// between are not told from the function's.
+const char* call_muted(const char* (*function)(const void*), const void* object);
+
 // Whether the calling thread has any in flight; cheap.
 bool throws_pending();
 

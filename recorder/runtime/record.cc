@@ -334,6 +334,9 @@ void charge_switch_at_enter(Lane* lane) {
 }
 
 void exit_slowly(std::uint64_t function, std::uint64_t sp, std::uint64_t now_ticks) {
+  if (t_thread.lane == nullptr && (t_thread.busy != 0 || t_thread.refused != 0)) {
+    return;  // as for its enter, which was counted
+  }
   Lane* lane = ready_lane();
   if (lane == nullptr) {
     return;

@@ -88,7 +88,7 @@ class Hunts(EndToEndTest):
 
     def test_perf(self):
         for what in ["load", "throw", "thread", "fork", "malloc"]:
-            self.hunt(what, "--sampler=auto")
+            self.hunt(what, "--sampler=perf")
 
 
 if __name__ == "__main__":
