@@ -212,7 +212,9 @@ void SampleIntake::begin_thread(TaskThread& thread, const TaskImage& image, std:
   thread.record.tid = tid;
   const auto name = names_.find(tid);
   thread.record.name = name != names_.end() ? name->second : image.name;
-  thread.record.birth_ticks = ticks;
+  // The first sample stands for the time before it.
+  const std::uint64_t interval_ticks = ticks_of_ns(interval_ns_, ns_per_tick_q60_);
+  thread.record.birth_ticks = std::max(image.start_ticks, ticks - std::min(ticks, interval_ticks));
   thread.record.cpu_accuracy = format::CpuAccuracy::kApproximate;
 }
 
@@ -237,7 +239,12 @@ void SampleIntake::complete_thread(TaskThread& thread, std::uint64_t exit_ticks)
 }
 
 void SampleIntake::write_threads() {
-  for (const auto& [id, record] : std::exchange(changed_, {})) {
+  for (auto& [id, record] : std::exchange(changed_, {})) {
+    // A sample stands for a whole interval, though the thread may have run for less.
+    if (record.exit_ticks != 0) {
+      const std::uint64_t wall_ticks = record.exit_ticks - record.birth_ticks;
+      record.cpu_ns = std::min(record.cpu_ns, ns_of_ticks(wall_ticks, ns_per_tick_q60_));
+    }
     recording_.add(record);
   }
 }

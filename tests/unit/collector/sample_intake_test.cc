@@ -13,6 +13,7 @@ namespace spyglass::collector {
 namespace {
 
 constexpr std::uint64_t kNsPerTick = std::uint64_t{1} << 59U;  // half a nanosecond each
+constexpr std::uint64_t kIntervalNs = 100;
 
 struct Intake {
   std::string path = "/tmp/spyglass-intake-" + std::to_string(::getpid());
@@ -20,7 +21,7 @@ struct Intake {
   Recording recording{std::move(*SgzWriter::create(path, true, 1))};
   SampleTasks tasks;
   ProcessTable processes{arena, recording, tasks};
-  SampleIntake intake{tasks, processes, recording, kNsPerTick, 1'000'000};
+  SampleIntake intake{tasks, processes, recording, kNsPerTick, kIntervalNs};
 
   Intake() { recording.write_session({}); }
   ~Intake() { ::unlink(path.c_str()); }
@@ -74,8 +75,31 @@ TEST_CASE("sample intake: a program without the library gets a process, threads 
   CHECK(tables.processes.at(1).exit == format::ExitKind::kExited);
   CHECK(tables.processes.at(1).exit_value == 3);
   REQUIRE(tables.threads.size() == 2);
-  CHECK(tables.threads.at(1).cpu_ns == 2'000'000);
+  CHECK(tables.threads.at(1).cpu_ns == 2 * kIntervalNs);
   CHECK(tables.threads.at(1).exit_ticks == 4000);
+}
+
+TEST_CASE("sample intake: a sampled thread has no more CPU time than it lived") {
+  Intake fixture;
+  SampleBatch batch = one_program(1000);
+  batch.samples.clear();
+  for (const std::uint64_t time_ns : {1400U, 1500U, 1600U, 1700U}) {
+    batch.samples.push_back({time_ns, 10, 11, 1, StackEnd::kWhole});
+  }
+  const bool late = GENERATE(false, true);  // so that four intervals do not fit in
+  if (late) {
+    batch.samples[1].time_ns = batch.samples[0].time_ns = 1600;
+  }
+  batch.tasks.push_back(task(1719, TaskChange::kExit, 11));
+  batch.tasks.back().pid = 10;
+  batch.tasks.push_back(task(2000, TaskChange::kEnd, 10));
+  fixture.take(std::move(batch), 5000);
+  const RecordingTables tables = fixture.finish(6000);
+  REQUIRE(tables.threads.size() == 1);
+  const format::ThreadRecord& thread = tables.threads.begin()->second;
+  CHECK(thread.exit_ticks == 2 * 1719);
+  CHECK(thread.birth_ticks == (late ? 2 * 1500 : 2 * 1300));
+  CHECK(thread.cpu_ns == (late ? 219 : 4 * kIntervalNs));
 }
 
 TEST_CASE("sample intake: a program that may still join waits, and is one process when it did") {
