@@ -24,7 +24,7 @@ template <Operation kOperation, typename Call>
   void* block = call();
   if (__builtin_expect(static_cast<long>(t_memory.wanted != 0), 0) != 0) {
     t_memory.wanted = 0;
-    if (runtime::keeps_allocation(bytes)) {
+    if (block != t_memory.smaller && runtime::keeps_allocation(bytes)) {
       runtime::record_allocation(kOperation, caller, block, bytes);
     }
   }

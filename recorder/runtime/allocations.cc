@@ -234,8 +234,11 @@ bool is_sampled(const void* address) { return knows_sample(value_of(address)); }
 
 void record_allocation(Operation operation, const StackPoint& caller, const void* address,
                        std::size_t bytes) {
-  // What is smaller is something else: the exception, when there is no memory.
-  if (rare(t_memory.wanted != 0) && bytes >= t_memory.wanted_bytes) {
+  // What is smaller is something else: the exception, when there is no memory; or the sum of size and
+  // alignment overflowed.
+  if (rare(t_memory.wanted != 0) && bytes < t_memory.wanted_bytes) {
+    t_memory.smaller = address;
+  } else if (rare(t_memory.wanted != 0)) {
     const bool satisfies = t_memory.wanted_by.sp >= caller.sp;
     const auto wanted = static_cast<Operation>(t_memory.wanted - 1);
     t_memory.wanted = 0;

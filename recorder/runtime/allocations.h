@@ -38,6 +38,7 @@ struct ThreadMemory {
   StackPoint wanted_by;       // who called operator new,
   std::size_t wanted_bytes;   // so many,
   std::uint32_t wanted;       // which is not yet satisfied: its Operation + 1; 0: none
+  const void* smaller;        // a block that came meanwhile, recorded as what it is
   const void* released;       // by operator delete, which recorded it; null: none
   std::int64_t sample_after;  // kSample: so many bytes from now
   std::uint64_t random;       // 0: no sample was drawn yet
@@ -69,6 +70,7 @@ inline bool wants_memory(format::Operation operation, const StackPoint& caller, 
   }
   t_memory.wanted_by = caller;
   t_memory.wanted_bytes = bytes;
+  t_memory.smaller = nullptr;
   t_memory.wanted = static_cast<std::uint32_t>(operation) + 1;
   return true;
 }
