@@ -92,12 +92,17 @@ class MemoryTest(harness.EndToEndTest):
         self.assertTrue(counted, recorded.stderr)
         return recorded, counted
 
-    def assert_counts_equal(self, recorded, counted):
-        """Processes, threads and sums, to the last byte."""
+    def assert_counts_equal(self, recorded, counted, peak=0):
+        """Processes, threads and sums, to the last byte. `peak`: how far apart peaks may be, of 1."""
         memory = recorded.analysis()["memory"]
         self.assertTrue(memory["exact"], memory)
         self.assertEqual(recorded.lost(), [])
-        self.assertEqual(per_process(memory["processes"]), per_process(counted))
+        ours, expected = per_process(memory["processes"]), per_process(counted)
+        for pid in expected if peak else ():
+            known = ours[pid].pop("peak_bytes")
+            self.assertAlmostEqual(known, expected[pid]["peak_bytes"],
+                                   delta=peak * expected[pid].pop("peak_bytes"))
+        self.assertEqual(ours, expected)
         theirs = per_thread([dict(thread, pid=process["pid"]) for process in counted
                              for thread in process["threads"]])
         self.assertEqual(per_thread(memory["threads"]), theirs)
@@ -150,10 +155,12 @@ def frames(recording, stack):
     return [harness.base_name(functions[index]["name"]) for index in stack["stack"]]
 
 
-def by_own_frame(recording, names, *fields):
+def by_own_frame(recording, names, *fields, unsuppressed=False):
     """own function nearest to the allocation -> sums of `fields`; None: outside of the program."""
     result = {}
     for stack in recording.analysis()["memory"]["stacks"]:
+        if unsuppressed and stack["suppressed"] is not None:
+            continue
         top = next((name for name in frames(recording, stack) if name in names), None)
         sums = result.setdefault(top, [0] * len(fields))
         for index, field in enumerate(fields):

@@ -38,10 +38,10 @@ git log --oneline | wc -l
 
 
 class CountedIndependently(MemoryTest):
-    def check(self, arguments, *options, status=0, **more):
+    def check(self, arguments, *options, status=0, peak=0, **more):
         recorded, counted = self.record_counted(arguments, *MEMORY_ONLY, *options, **more)
         self.assertEqual(recorded.status, status, recorded.stderr)
-        self.assert_counts_equal(recorded, counted)
+        self.assert_counts_equal(recorded, counted, peak)
         self.verify(recorded.path)
         return recorded, counted
 
@@ -68,7 +68,8 @@ class CountedIndependently(MemoryTest):
 
     def test_threads_free_for_each_other(self):
         blocks = size(5000, 200000)
-        recorded, counted = self.check([program("alloc_threads"), "2", str(blocks)])
+        # When two threads allocate at once, each order is as true: the peak is within a block or so.
+        recorded, counted = self.check([program("alloc_threads"), "2", str(blocks)], peak=0.01)
         top = by_own_frame(recorded, own_functions("alloc_threads.c"), "allocations")
         self.assertEqual(top["produce_block"], (2 * blocks,))
         self.assertEqual(top["scratch"], (2 * (blocks // 4 + blocks // 5 - blocks // 100),))
@@ -197,8 +198,9 @@ class Leaks(MemoryTest):
                 recorded, counted = self.record_counted([program(name)], *MEMORY_ONLY)
                 self.assertEqual(recorded.status, 0)
                 self.assert_counts_equal(recorded, counted)
-                ours = by_own_frame(recorded, names, "leaked_bytes", "leaked_allocations")
-                ours.pop(None, None)  # the C++ runtime's reserve, which is reachable
+                ours = by_own_frame(recorded, names, "leaked_bytes", "leaked_allocations",
+                                    unsuppressed=True)
+                ours.pop(None, None)  # of libraries: they still point to it
                 self.assertEqual(ours, expected)
 
     def suppress(self, path, text):
@@ -246,8 +248,7 @@ def heaptrack_peak(text):
 
 
 class Peak(MemoryTest):
-    CASES = {"known_peak": ["known_peak"], "containers": ["alloc_containers", "3000"],
-             "churn": ["alloc_churn", "20000"]}
+    CASES = {"known_peak": ["known_peak"], "containers": ["alloc_containers", "3000"]}
 
     def ours(self, arguments):
         recorded, counted = self.record_counted(arguments, *MEMORY_ONLY)

@@ -197,7 +197,8 @@ static struct Block take(struct Process* process, uint64_t address) {
 
 static void* allocated(void* p, size_t bytes) {
   if (t_in_new) {
-    bytes = t_asked;
+    // Rounding up to the alignment may overflow: then libstdc++ gets less than was asked for.
+    bytes = t_asked < bytes ? t_asked : bytes;
     t_in_new = 0;
   }
   struct Process* process = lock();
