@@ -5,6 +5,7 @@ profiler and jemalloc's; what a million distinct (size, stack) pairs cost; how f
 import glob
 import os
 import resource
+import re
 import shutil
 import subprocess
 import time
@@ -47,7 +48,7 @@ def ways_to_run(context):
         return ways
     if shutil.which("heaptrack"):
         path = context.scratch_path("heaptrack")
-        ways["heaptrack"] = Way(["heaptrack", "--record-only", "-o", path], output=path,
+        ways["heaptrack"] = Way(["heaptrack", "-o", path], output=path,
                                 walks="heaptrack")
     tcmalloc, jemalloc = find_library("libtcmalloc.so.4"), find_library("libjemalloc.so.2")
     if tcmalloc:
@@ -65,6 +66,12 @@ def ways_to_run(context):
     return ways
 
 
+def said(run):
+    """Pairs and mean depth, as the program says; heaptrack adds lines of its own."""
+    found = re.findall(rb"^(\d+) ([\d.]+)$", run.stdout, re.MULTILINE)
+    return int(found[-1][0]), float(found[-1][1])
+
+
 def cost_of(context, way, depth, threads):
     """CPU and wall ns per pair, bytes that one event (of two per pair) takes on disk."""
     walks = max(8, int(way.walks * context.scale / (2 if threads > 1 else 1)))
@@ -72,12 +79,12 @@ def cost_of(context, way, depth, threads):
     for left in glob.glob(way.output + "*") if way.output else []:
         os.remove(left)
     run = context.measure(way.prefix + command, way.env, pin=threads == 1)
-    pairs = int(run.stdout.split(b"\n")[-2].split()[0])
+    pairs, mean_depth = said(run)
     written = sum(os.path.getsize(path) for path in glob.glob(way.output + "*")) \
         if way.output else 0
     return {"cpu_ns": run.own_cpu_s * 1e9 / pairs, "wall_ns": run.own_wall_s * 1e9 / pairs,
             "pairs": pairs, "bytes_per_event": written / pairs / 2,
-            "depth": float(run.stdout.split(b"\n")[-2].split()[1]),
+            "depth": mean_depth,
             "outside_ns": (run.cpu_s - run.own_cpu_s) * 1e9 / pairs}
 
 
@@ -191,9 +198,14 @@ def run_many(context):
 def read_heaptrack(context, pairs, stacks, rows):
     """Whether heaptrack's interpreter survives what its recorder wrote, within limits."""
     path = context.scratch_path("heaptrack-many")
-    subprocess.run(["heaptrack", "--record-only", "-o", path,
-                    context.program("many_stacks_plain"), str(pairs), str(stacks)],
-                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+    try:  # it interprets while the program runs
+        subprocess.run(["heaptrack", "-o", path,
+                        context.program("many_stacks_plain"), str(pairs), str(stacks)],
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True,
+                       timeout=INTERPRETER_SECONDS)
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+        rows.append([f"  heaptrack: {error}"] + [None] * 6 + [""])
+        return {"status": str(error)}
     written = sorted(glob.glob(path + "*"))[0]
 
     def limit():
