@@ -25,6 +25,9 @@ bool is_code_address(std::uint64_t pc) { return pc >> kCodeAddressBits == 0; }
 
 // Where code has no rule: it may keep a frame pointer. One of another stack, or far out, is none.
 Step step_by_frame_pointer(Registers& registers, StackReader& read) {
+  if (registers.rbp == 0) {
+    return Step::kOutermost;  // as the ABI marks it; so does the loader, which calls constructors
+  }
   constexpr std::uint64_t kMaxFrameBytes = std::uint64_t{1} << 17U;
   if (registers.rbp - registers.sp > kMaxFrameBytes ||
       read.is_home(registers.rbp) != read.is_home(registers.sp)) {
