@@ -96,8 +96,8 @@ Arena::~Arena() {
 }
 
 Result<Arena> Arena::create(const ArenaSizes& sizes, const format::RecordingOptions& options) {
-  // Address space may be short (RLIMIT_AS, sanitizers): half the lanes, or half of a tree, are better
-  // than none.
+  // Address space may be short (RLIMIT_AS, sanitizers): half the lanes, or half of a tree, are
+  // better than none.
   ArenaSizes fewer = sizes;
   for (;;) {
     errno = 0;

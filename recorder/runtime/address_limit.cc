@@ -20,7 +20,8 @@ constinit std::atomic<std::uint64_t> g_mapped_bytes = {0};
 // Whether the kernel's limits are above the program's by so much.
 constinit std::atomic<bool> g_raised = {false};
 
-// A limit that the program took from its own size, as the kernel tells it, counts the arena already.
+// A limit that the program took from its own size, as the kernel tells it, counts the arena
+// already.
 std::uint64_t raise(std::uint64_t limit, std::uint64_t bytes) {
   const bool counts_us = bytes >= kImplausible && limit >= bytes;
   return counts_us || limit >= kUnlimited - bytes ? limit : limit + bytes;

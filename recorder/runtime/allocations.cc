@@ -234,8 +234,8 @@ bool is_sampled(const void* address) { return knows_sample(value_of(address)); }
 
 void record_allocation(Operation operation, const StackPoint& caller, const void* address,
                        std::size_t bytes) {
-  // What is smaller is something else: the exception, when there is no memory; or the sum of size and
-  // alignment overflowed.
+  // What is smaller is something else: the exception, when there is no memory; or the sum of size
+  // and alignment overflowed.
   if (rare(t_memory.wanted != 0) && bytes < t_memory.wanted_bytes) {
     t_memory.smaller = address;
   } else if (rare(t_memory.wanted != 0)) {

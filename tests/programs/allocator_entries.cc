@@ -42,10 +42,10 @@ void tell(const char* function, std::size_t bytes, std::size_t alignment, void* 
   const bool enough = block && malloc_usable_size(block) >= bytes;
   if (enough && bytes) std::memset(block, 0x5A, bytes);
   say("%s(%zu) at %zu: %s %s errno %d\n", function, bytes, alignment, block ? "memory" : "null",
-      !block                             ? "-"
-      : !enough                          ? "short"
+      !block                                              ? "-"
+      : !enough                                           ? "short"
       : alignment && address % alignment && alignment % 3 ? "askew"
-                                         : "good",
+                                                          : "good",
       errno_after);
 }
 

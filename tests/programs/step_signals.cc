@@ -33,6 +33,7 @@
 
 namespace {
 
+// clang-format off
 #define COUNTED(X)                                                                            \
   X(leaf)                                                                                     \
   X(branch)                                                                                   \
@@ -44,6 +45,7 @@ namespace {
           X(pthread_mutex_lock) X(pthread_cond_wait) X(pthread_join) X(dlopen) X(waitpid)     \
               X(__cxa_throw) X(__cxa_rethrow) X(fopen) X(fwrite) X(fflush) X(fgets) X(fclose) \
                   X(fatal_signal)
+// clang-format on
 
 struct Counts {
 #define DECLARE(name) volatile long name;
