@@ -4,8 +4,8 @@
 // An allocator may call another of its own public functions, or of the next allocator; only the
 // outermost call is the program's.
 //
-//   Where    preload/; everything hot is inlined into the hook, whose frame caller_point()
-//   describes. Errors   errno is what the real function left.
+//   Where    preload/; what is hot is inlined into the hook, whose frame caller_point() describes.
+//   Errors   errno is what the real function left.
 #pragma once
 
 #include <cstddef>

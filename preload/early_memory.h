@@ -5,8 +5,10 @@
 // while this library's own addresses are not yet in place. Blocks from here are recognised for
 // ever: giving one back does nothing.
 //
-//   Where    preload/; before and while real::resolve() works. Touches no other data of the
-//   library. Threads  any. Memory   64 KiB, never reused. Errors   null when that is used up.
+//   Where    preload/; before and while real::resolve() works. Touches no other data of ours.
+//   Threads  any.
+//   Memory   64 KiB, never reused.
+//   Errors   null when that is used up.
 #pragma once
 
 #include <cstddef>

@@ -110,6 +110,25 @@ inline Counted count_below(Lane* lane, Node* context, Operation operation) {
   return {node, reinterpret_cast<format::AllocationCounters*>(node_at(lane, node->extension))};
 }
 
+bool gives(AllocationKind kind) {
+  return kind == AllocationKind::kAllocate || kind == AllocationKind::kMoveTo ||
+         kind == AllocationKind::kMap;
+}
+
+// What was found no node for is counted as dropped already.
+inline void keep(Lane* lane, const Counted& counted, const Change& change) {
+  if (rare(counted.node == nullptr)) {
+    return;
+  }
+  if (counted.counters != nullptr && gives(change.kind)) {
+    counted.counters->allocations += 1;
+    counted.counters->allocated_bytes += change.bytes;
+  } else if (counted.counters != nullptr) {
+    counted.counters->frees += 1;
+  }
+  push(lane, counted.node, change);
+}
+
 Counted count_at(Lane* lane, Operation operation, const StackPoint& caller) {
   prepare_call(lane, caller.sp);
   return count_below(lane, calling_context(lane, caller), operation);
@@ -125,15 +144,7 @@ void record_gain(AllocationKind kind, Operation operation, const StackPoint& cal
   if (rare(lane == nullptr)) {
     return;
   }
-  const Counted counted = count_at(lane, operation, caller);
-  if (rare(counted.node == nullptr)) {
-    return;
-  }
-  if (counted.counters != nullptr) {
-    counted.counters->allocations += 1;
-    counted.counters->allocated_bytes += bytes;
-  }
-  push(lane, counted.node, {kind, now_ticks, address, bytes});
+  keep(lane, count_at(lane, operation, caller), {kind, now_ticks, address, bytes});
 }
 
 [[gnu::cold, gnu::noinline]] void record_failure(Operation operation, const StackPoint& caller) {
@@ -155,14 +166,8 @@ void record_loss(AllocationKind kind, Operation operation, std::uint64_t address
   if (rare(lane == nullptr)) {
     return;
   }
-  const Counted counted = count_below(lane, innermost_call(lane).node, operation);
-  if (rare(counted.node == nullptr)) {
-    return;
-  }
-  if (counted.counters != nullptr) {
-    counted.counters->frees += 1;
-  }
-  push(lane, counted.node, {kind, when_ticks, address, bytes});
+  keep(lane, count_below(lane, innermost_call(lane).node, operation),
+       {kind, when_ticks, address, bytes});
 }
 
 std::uint64_t value_of(const void* address) { return reinterpret_cast<std::uint64_t>(address); }
@@ -181,11 +186,6 @@ void record_block(AllocationKind kind, Operation operation, const StackPoint& ca
   record_gain(kind, operation, caller, value_of(address), bytes);
 }
 
-bool gives(AllocationKind kind) {
-  return kind == AllocationKind::kAllocate || kind == AllocationKind::kMoveTo ||
-         kind == AllocationKind::kMap;
-}
-
 }  // namespace
 
 void decide_memory_mode(format::MemoryMode mode) {
@@ -201,17 +201,7 @@ void decide_memory_mode(format::MemoryMode mode) {
   lane->allocations_dropped += count > kMostEarly ? count - kMostEarly : 0;
   for (std::uint32_t i = 0; i < count && i < kMostEarly; ++i) {
     const auto& [operation, change] = g_early[i];
-    const Counted counted = count_below(lane, node_at(lane, format::kRootCell), operation);
-    if (counted.node == nullptr || counted.counters == nullptr) {
-      continue;
-    }
-    if (gives(change.kind)) {
-      counted.counters->allocations += 1;
-      counted.counters->allocated_bytes += change.bytes;
-    } else {
-      counted.counters->frees += 1;
-    }
-    push(lane, counted.node, change);
+    keep(lane, count_below(lane, node_at(lane, format::kRootCell), operation), change);
   }
 }
 
