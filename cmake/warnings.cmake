@@ -14,6 +14,12 @@ if(SPYGLASS_SANITIZE)
   set(sanitizer_flags -fsanitize=${SPYGLASS_SANITIZE} -fno-sanitize-recover=all
                       -fno-omit-frame-pointer)
   target_compile_options(spyglass_sanitizers INTERFACE ${sanitizer_flags})
+  # A sanitizer's malloc in the executable itself stays in front of one that a test preloads.
+  if(SPYGLASS_SANITIZE MATCHES address)
+    list(APPEND sanitizer_flags -static-libasan)
+  elseif(SPYGLASS_SANITIZE MATCHES thread)
+    list(APPEND sanitizer_flags -static-libtsan)
+  endif()
   target_link_options(spyglass_sanitizers INTERFACE ${sanitizer_flags})
 endif()
 if(SPYGLASS_FUZZ)
