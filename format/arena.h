@@ -273,7 +273,7 @@ struct alignas(64) Node {
   std::uint32_t next_sibling;
   std::uint32_t older;      // cell index of the node created before this one; 0: none
   std::uint32_t module;     // heap offset / 64 of the ModuleRecord at creation; 0: unknown
-  std::uint32_t extension;  // cell index of a NodeExtension or AllocationCounters; 0: none
+  std::uint32_t extension;  // cell index of a NodeExtension; 0: none
 };
 static_assert(sizeof(Node) == 128);
 
@@ -283,15 +283,22 @@ struct alignas(64) HistogramCell {
 };
 static_assert(sizeof(HistogramCell) == 64);
 
-// What the node of a memory operation (OperationClass::kMemory) has in place of a NodeExtension.
-struct alignas(64) AllocationCounters {
-  std::uint64_t allocations;
-  std::uint64_t allocated_bytes;
-  std::uint64_t frees;
-  std::uint64_t errors;
-  std::uint64_t reserved[4];
+// What the node of a memory operation (OperationClass::kMemory) counts. Nothing times it, so these
+// lie where other nodes have their times: in the line that a hook reads anyway, and in no cell of
+// their own. All are 0 in a new node.
+template <typename Word>
+struct AllocationCounters {
+  Word& allocations;
+  Word& allocated_bytes;
+  Word& frees;
+  Word& errors;
 };
-static_assert(sizeof(AllocationCounters) == 64);
+inline AllocationCounters<std::uint64_t> allocation_counters(Node& node) {
+  return {node.calls, node.total_ticks, node.off_cpu_ticks, node.max_ticks};
+}
+inline AllocationCounters<const std::uint64_t> allocation_counters(const Node& node) {
+  return {node.calls, node.total_ticks, node.off_cpu_ticks, node.max_ticks};
+}
 
 // What only few nodes need. Folding: past the tree's bound a call does not get a node of its own
 // but goes to an existing one (an ancestor of the same function, or a flat node below the overflow

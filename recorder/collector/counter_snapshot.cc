@@ -74,18 +74,20 @@ void CounterSnapshot::read_metrics(LaneView& view, CountedNode& counted) const {
   };
   const std::uint32_t samples = peek(node->samples);
   add(format::Metric::kSamples, samples - std::exchange(counted.samples, samples));
-  const std::byte* cell = arena_.cell(view.index, peek(node->extension), 1);
-  if (cell != nullptr && counted.allocates) {
+  if (counted.allocates) {
     if (arena_.header().options.memory != format::MemoryMode::kFull) {
       return;  // what samples stand for is estimated from them
     }
-    const auto* counters = reinterpret_cast<const format::AllocationCounters*>(cell);
-    add(format::Metric::kAllocations, advance(counted.metrics[0], peek(counters->allocations)));
+    const auto counters = format::allocation_counters(*node);
+    add(format::Metric::kAllocations, advance(counted.metrics[0], peek(counters.allocations)));
     add(format::Metric::kAllocatedBytes,
-        advance(counted.metrics[1], peek(counters->allocated_bytes)));
-    add(format::Metric::kFrees, advance(counted.metrics[2], peek(counters->frees)));
-    add(format::Metric::kErrors, advance(counted.metrics[3], peek(counters->errors)));
-  } else if (cell != nullptr) {
+        advance(counted.metrics[1], peek(counters.allocated_bytes)));
+    add(format::Metric::kFrees, advance(counted.metrics[2], peek(counters.frees)));
+    add(format::Metric::kErrors, advance(counted.metrics[3], peek(counters.errors)));
+    return;
+  }
+  const std::byte* cell = arena_.cell(view.index, peek(node->extension), 1);
+  if (cell != nullptr) {
     const auto* extension = reinterpret_cast<const format::NodeExtension*>(cell);
     add(format::Metric::kBytes, advance(counted.metrics[0], peek(extension->bytes)));
     add(format::Metric::kErrors, advance(counted.metrics[1], peek(extension->errors)));
@@ -127,13 +129,15 @@ void CounterSnapshot::read_buckets(LaneView& view, CountedNode& counted, const N
 }
 
 bool CounterSnapshot::read_node(LaneView& view, CountedNode& counted, CounterRow& row) const {
+  if (counted.allocates) {
+    return false;  // see read_metrics()
+  }
   const Node* node = arena_.node(view.index, counted.cell);
   const std::uint64_t calls = peek(node->calls);
   const std::uint64_t wall_ticks = peek(node->total_ticks);
   const std::uint64_t off_cpu_ticks = peek(node->off_cpu_ticks);
   const std::uint32_t extension = peek(node->extension);
-  const bool extended =
-      extension != 0 && !counted.allocates && read_extension(view, counted, extension, row);
+  const bool extended = extension != 0 && read_extension(view, counted, extension, row);
   const bool called = calls != counted.calls || wall_ticks != counted.wall_ticks;
   const bool waited = off_cpu_ticks != counted.off_cpu_ticks;
   if (!called && !extended && !waited && counted.histogram_debt == 0) {

@@ -23,7 +23,7 @@ struct CountedNode {
   std::uint64_t off_cpu_ticks = 0;
   std::array<std::uint64_t, 4> extension = {};  // untimed, fold_in calls and ticks, fold_out
   std::uint32_t samples = 0;
-  // bytes, errors, hold ticks, holds; of memory operations: of AllocationCounters
+  // bytes, errors, hold ticks, holds; of memory operations: AllocationCounters
   std::array<std::uint64_t, 4> metrics = {};
   bool allocates = false;            // a memory operation
   std::uint64_t histogram_debt = 0;  // calls handed on whose histogram count was not there yet

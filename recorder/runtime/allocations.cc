@@ -89,25 +89,16 @@ inline Lane* recording_lane() {
   return rare(lane == nullptr || g_fork_page.recording == 0) ? ready_lane() : lane;
 }
 
-// The operation's node below `context`, and its counters; null: there is no cell left.
-struct Counted {
-  Node* node;
-  format::AllocationCounters* counters;
-};
-
-inline Counted count_below(Lane* lane, Node* context, Operation operation) {
+// The operation's node below `context`; null: there is no cell left.
+inline Node* node_below(Lane* lane, Node* context, Operation operation) {
   const std::uint64_t address = format::kOperationTag | static_cast<std::uint64_t>(operation);
   const std::uint32_t parent = cell_of(lane, context);
   Node* node = node_at(lane, *lookup_slot(lane, parent, address));  // as hooks look children up
-  if (rare(node->parent != parent || node->address != address || node->extension == 0)) {
+  if (rare(node->parent != parent || node->address != address)) {
     node = tagged_child(lane, context, address);
-    if (node == nullptr) {
-      lane->allocations_dropped += 1;
-      return {};
-    }
-    return {node, allocation_counters_of(lane, node)};
+    lane->allocations_dropped += node == nullptr ? 1 : 0;
   }
-  return {node, reinterpret_cast<format::AllocationCounters*>(node_at(lane, node->extension))};
+  return node;
 }
 
 bool gives(AllocationKind kind) {
@@ -116,22 +107,23 @@ bool gives(AllocationKind kind) {
 }
 
 // What was found no node for is counted as dropped already.
-inline void keep(Lane* lane, const Counted& counted, const Change& change) {
-  if (rare(counted.node == nullptr)) {
+inline void keep(Lane* lane, Node* node, const Change& change) {
+  if (rare(node == nullptr)) {
     return;
   }
-  if (counted.counters != nullptr && gives(change.kind)) {
-    counted.counters->allocations += 1;
-    counted.counters->allocated_bytes += change.bytes;
-  } else if (counted.counters != nullptr) {
-    counted.counters->frees += 1;
+  const auto counters = format::allocation_counters(*node);
+  if (gives(change.kind)) {
+    counters.allocations += 1;
+    counters.allocated_bytes += change.bytes;
+  } else {
+    counters.frees += 1;
   }
-  push(lane, counted.node, change);
+  push(lane, node, change);
 }
 
-Counted count_at(Lane* lane, Operation operation, const StackPoint& caller) {
+Node* node_at_caller(Lane* lane, Operation operation, const StackPoint& caller) {
   prepare_call(lane, caller.sp);
-  return count_below(lane, calling_context(lane, caller), operation);
+  return node_below(lane, calling_context(lane, caller), operation);
 }
 
 void record_gain(AllocationKind kind, Operation operation, const StackPoint& caller,
@@ -144,15 +136,15 @@ void record_gain(AllocationKind kind, Operation operation, const StackPoint& cal
   if (rare(lane == nullptr)) {
     return;
   }
-  keep(lane, count_at(lane, operation, caller), {kind, now_ticks, address, bytes});
+  keep(lane, node_at_caller(lane, operation, caller), {kind, now_ticks, address, bytes});
 }
 
 [[gnu::cold, gnu::noinline]] void record_failure(Operation operation, const StackPoint& caller) {
   Lane* lane = g_memory_mode == kUndecided ? nullptr : recording_lane();
   if (lane != nullptr) {
-    const Counted counted = count_at(lane, operation, caller);
-    if (counted.counters != nullptr) {
-      counted.counters->errors += 1;
+    Node* node = node_at_caller(lane, operation, caller);
+    if (node != nullptr) {
+      format::allocation_counters(*node).errors += 1;
     }
   }
 }
@@ -166,7 +158,7 @@ void record_loss(AllocationKind kind, Operation operation, std::uint64_t address
   if (rare(lane == nullptr)) {
     return;
   }
-  keep(lane, count_below(lane, innermost_call(lane).node, operation),
+  keep(lane, node_below(lane, innermost_call(lane).node, operation),
        {kind, when_ticks, address, bytes});
 }
 
@@ -201,7 +193,7 @@ void decide_memory_mode(format::MemoryMode mode) {
   lane->allocations_dropped += count > kMostEarly ? count - kMostEarly : 0;
   for (std::uint32_t i = 0; i < count && i < kMostEarly; ++i) {
     const auto& [operation, change] = g_early[i];
-    keep(lane, count_below(lane, node_at(lane, format::kRootCell), operation), change);
+    keep(lane, node_below(lane, node_at(lane, format::kRootCell), operation), change);
   }
 }
 

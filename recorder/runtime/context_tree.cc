@@ -215,11 +215,6 @@ format::NodeExtension* extension_of(Lane* lane, Node* node) {
   return cell == 0 ? nullptr : reinterpret_cast<format::NodeExtension*>(node_at(lane, cell));
 }
 
-format::AllocationCounters* allocation_counters_of(Lane* lane, Node* node) {
-  const std::uint32_t cell = ready_cell(lane, node->extension);
-  return cell == 0 ? nullptr : reinterpret_cast<format::AllocationCounters*>(node_at(lane, cell));
-}
-
 void plant_root(Lane* lane) {
   auto* words = reinterpret_cast<std::uint64_t*>(node_at(lane, 0));
   for (std::uint32_t i = 0; i < kFirstFreeCell * 8; ++i) {

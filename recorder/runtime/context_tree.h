@@ -39,8 +39,6 @@ format::HistogramCell* histogram_cell(format::Lane* lane, format::Node* node, un
 
 // Null when the lane has no cell left.
 format::NodeExtension* extension_of(format::Lane* lane, format::Node* node);
-// Likewise, of memory operations.
-format::AllocationCounters* allocation_counters_of(format::Lane* lane, format::Node* node);
 
 // Empties the lane and creates its root.
 void plant_root(format::Lane* lane);

@@ -138,11 +138,11 @@ TEST_CASE("collector: counters of memory operations are metrics, and losses are 
   session.arena().header().options.memory = format::MemoryMode::kFull;
   FakeThread thread(session.arena(), 0, session.add_process(), 1);
   const std::uint32_t cell = thread.add_node(format::kRootCell, kMalloc);
-  const std::uint32_t extension = thread.lane().cells_used.fetch_add(1);
-  thread.node(cell)->extension = extension;
-  auto* counters =
-      reinterpret_cast<format::AllocationCounters*>(session.arena().cell(0, extension, 1));
-  *counters = {5, 500, 3, 1, {}};
+  const auto counters = format::allocation_counters(*thread.node(cell));
+  counters.allocations = 5;
+  counters.allocated_bytes = 500;
+  counters.frees = 3;
+  counters.errors = 1;
   thread.lane().allocations_dropped = 7;
   session.turn();
   session.collector->finish(false);
