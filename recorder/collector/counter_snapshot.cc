@@ -96,6 +96,10 @@ void CounterSnapshot::read_metrics(LaneView& view, CountedNode& counted) const {
   }
 }
 
+bool CounterSnapshot::is_still_pending(const LaneView& view) const {
+  return peek(arena_.lane(view.index).pending_duration) == pending_;
+}
+
 void CounterSnapshot::read_buckets(LaneView& view, CountedNode& counted, const Node& node,
                                    CounterRow& row) const {
   static constexpr format::HistogramCell kEmpty = {};
@@ -116,7 +120,10 @@ void CounterSnapshot::read_buckets(LaneView& view, CountedNode& counted, const N
         start == nullptr ? kEmpty : *reinterpret_cast<const format::HistogramCell*>(start);
     for (unsigned place = 0; place < format::kBucketsPerGroup; ++place) {
       const std::uint32_t bucket = group * format::kBucketsPerGroup + place;
-      const std::uint32_t now = peek(histogram.count[place]) + (bucket == pending_bucket ? 1 : 0);
+      std::uint32_t now = peek(histogram.count[place]);
+      if (bucket == pending_bucket && is_still_pending(view)) {
+        now += 1;  // otherwise `now` may hold it already
+      }
       // Counts wrap; one less than before means that what was pending is counted and has been seen.
       const auto difference = static_cast<std::int32_t>(now - seen[place]);
       if (difference > 0) {

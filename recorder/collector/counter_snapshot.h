@@ -42,6 +42,7 @@ class CounterSnapshot {
   bool read_extension(const LaneView& view, CountedNode& counted, std::uint32_t cell,
                       format::CounterRow& row) const;
   void read_metrics(LaneView& view, CountedNode& counted) const;
+  bool is_still_pending(const LaneView& view) const;
   void read_buckets(LaneView& view, CountedNode& counted, const format::Node& node,
                     format::CounterRow& row) const;
 

@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 #include <csignal>
 #include <random>
+#include <thread>
 
 #include "tests/unit/collector/fake_target.h"
 
@@ -102,6 +103,57 @@ TEST_CASE("collector: what is pending for the histogram is counted once") {
   const CounterRow sum = sum_of(read_recording(session.path), 0x100);
   CHECK(sum.calls == 2);
   CHECK(sum.fold_in_calls == 2);
+}
+
+// Stores as a hook does, for a reader on another thread.
+template <typename Word>
+void raise_by_one(Word& word) {
+  __atomic_store_n(&word, word + 1, __ATOMIC_RELEASE);
+}
+
+TEST_CASE("collector: what is counted while it looks is counted once") {
+  constexpr unsigned kNodes = 200;
+  constexpr unsigned kBuckets = format::kBucketsPerGroup;  // each but once in each node
+  FakeSession session;
+  FakeThread thread(session.arena(), 0, session.add_process(), own_tid());
+  std::vector<std::uint32_t> nodes;
+  for (unsigned i = 0; i < kNodes; ++i) {
+    nodes.push_back(thread.add_node(format::kRootCell, 0x100));
+    thread.node(nodes.back())->histogram[0] = thread.lane().cells_used.fetch_add(1);
+  }
+  session.turn();
+  std::atomic<bool> done = false;
+  std::thread program([&] {
+    for (unsigned call = 0; call < kNodes * kBuckets; ++call) {
+      format::Lane& lane = thread.lane();
+      const std::uint64_t last = lane.pending_duration;
+      const std::uint32_t node = nodes[call % kNodes];
+      raise_by_one(thread.node(node)->calls);
+      __atomic_store_n(&lane.pending_duration, format::pending_of(node, call / kNodes),
+                       __ATOMIC_RELEASE);
+      if (format::pending_cell(last) != format::kRootCell) {
+        const std::uint32_t group = thread.node(format::pending_cell(last))->histogram[0];
+        auto* cell = reinterpret_cast<format::HistogramCell*>(
+            const_cast<std::byte*>(session.arena().cell(0, group, 1)));
+        raise_by_one(cell->count[format::pending_bucket(last)]);
+      }
+      const std::uint64_t start = collector::now_ticks();
+      // The entry that a call used: a lane where none changes is not looked at.
+      __atomic_store_n(&thread.entry(session.arena().geometry().stack_entries - 2).start_ticks,
+                       start, __ATOMIC_RELEASE);
+      while (collector::now_ticks() - start < 10'000) {  // about as long as a look at all nodes
+      }
+    }
+    done = true;
+  });
+  while (!done) {
+    session.collector->turn();
+  }
+  program.join();
+  session.collector->finish(false);
+  const CounterRow sum = sum_of(read_recording(session.path), 0x100);
+  CHECK(sum.calls == kNodes * kBuckets);
+  CHECK(sum.fold_in_calls == kNodes * kBuckets);
 }
 
 TEST_CASE("collector: excluded nodes leave their children to their parent") {
