@@ -89,16 +89,26 @@ inline Lane* recording_lane() {
   return rare(lane == nullptr || g_fork_page.recording == 0) ? ready_lane() : lane;
 }
 
-// The operation's node below `context`; null: there is no cell left.
+std::uint64_t address_of(Operation operation) {
+  return format::kOperationTag | static_cast<std::uint64_t>(operation);
+}
+
+// The operation's node below `context`, as hooks look children up; null: there is no cell left.
 inline Node* node_below(Lane* lane, Node* context, Operation operation) {
-  const std::uint64_t address = format::kOperationTag | static_cast<std::uint64_t>(operation);
+  const std::uint64_t address = address_of(operation);
   const std::uint32_t parent = cell_of(lane, context);
-  Node* node = node_at(lane, *lookup_slot(lane, parent, address));  // as hooks look children up
+  Node* node = node_at(lane, *lookup_slot(lane, parent, address));
   if (rare(node->parent != parent || node->address != address)) {
     node = tagged_child(lane, context, address);
     lane->allocations_dropped += node == nullptr ? 1 : 0;
   }
   return node;
+}
+
+// A call site has no other child as a rule, and half of the lookup table would be full of these.
+inline Node* node_below_site(Lane* lane, Node* site, Operation operation) {
+  Node* node = node_at(lane, site->first_child);
+  return node->address == address_of(operation) ? node : node_below(lane, site, operation);
 }
 
 bool gives(AllocationKind kind) {
@@ -123,7 +133,7 @@ inline void keep(Lane* lane, Node* node, const Change& change) {
 
 Node* node_at_caller(Lane* lane, Operation operation, const StackPoint& caller) {
   prepare_call(lane, caller.sp);
-  return node_below(lane, calling_context(lane, caller), operation);
+  return node_below_site(lane, calling_context(lane, caller), operation);
 }
 
 void record_gain(AllocationKind kind, Operation operation, const StackPoint& caller,

@@ -288,15 +288,14 @@ void enter_slowly(std::uint64_t function, std::uint64_t sp) {
   }
 }
 
-OpenCall innermost_call(const Lane* lane) {
+OpenCall innermost_special_call(const Lane* lane) {
   const Entry* entry = innermost(lane);
   return {call_at(lane, *entry).node, entry->sp, is_past_depth(lane, entry)};
 }
 
-bool prepare_call(Lane* lane, std::uint64_t sp) {
-  pop_abandoned(lane, sp + 1);                        // one frame has one operation open at a time
-  constexpr std::uint64_t kRoom = 2 * sizeof(Entry);  // an operation and its object
-  return lane->deep_calls == 0 && lane->top - kRoom >= lane->stack_limit &&
+bool prepare_call_slowly(Lane* lane, std::uint64_t sp) {
+  pop_abandoned(lane, sp + 1);  // one frame has one operation open at a time
+  return lane->deep_calls == 0 && lane->top - kOperationRoom >= lane->stack_limit &&
          !is_past_depth(lane, innermost(lane));
 }
 

@@ -41,11 +41,11 @@ struct OpenCall {
       sp;  // frames whose caller's stack pointer is above belong to this call or further out
   bool past_depth;  // --max-depth: nothing below is recorded
 };
-OpenCall innermost_call(const format::Lane* lane);
+inline OpenCall innermost_call(const format::Lane* lane);
 
 // An operation begins on the thread's lane: closes abandoned calls below `sp`. False: there is no
 // room on the shadow stack, or --max-depth is reached.
-bool prepare_call(format::Lane* lane, std::uint64_t sp);
+inline bool prepare_call(format::Lane* lane, std::uint64_t sp);
 // Opens a call of `node` now. `flags`: of format::Entry. Requires: prepare_call().
 void open_call(format::Lane* lane, format::Node* node, std::uint64_t sp, std::uint64_t flags);
 // Closes the calls opened at `sp`, and any that were left below. False: there are none.
@@ -57,6 +57,33 @@ void record_jump(std::uint64_t target_sp, std::uint64_t own_sp);
 
 inline bool rare(bool condition) { return __builtin_expect(static_cast<long>(condition), 0) != 0; }
 // Keeps the compiler from moving stores across, as the two notes above need. x86 keeps their order.
+// The same where the entry is special or vacant, or calls were abandoned.
+[[gnu::cold, gnu::noinline]] OpenCall innermost_special_call(const format::Lane* lane);
+[[gnu::cold, gnu::noinline]] bool prepare_call_slowly(format::Lane* lane, std::uint64_t sp);
+
+inline bool is_ordinary(const format::Lane* lane, const format::Entry& entry) {
+  return entry.node != lane->cells && entry.node != 0;
+}
+
+inline OpenCall innermost_call(const format::Lane* lane) {
+  const format::Entry* top = top_of(lane);
+  if (rare(!is_ordinary(lane, *top))) {
+    return innermost_special_call(lane);
+  }
+  return {reinterpret_cast<format::Node*>(top->node), top->sp, false};
+}
+
+inline constexpr std::uint64_t kOperationRoom = 2 * sizeof(format::Entry);  // with its object
+
+inline bool prepare_call(format::Lane* lane, std::uint64_t sp) {
+  const format::Entry* top = top_of(lane);
+  if (rare(!is_ordinary(lane, *top) || top->sp <= sp || lane->deep_calls != 0 ||
+           lane->top - kOperationRoom < lane->stack_limit)) {
+    return prepare_call_slowly(lane, sp);
+  }
+  return true;
+}
+
 inline void signal_fence() { asm volatile("" ::: "memory"); }
 
 // Where the shadow stack crosses one of these boundaries, a call takes the slow way, which looks
