@@ -17,7 +17,7 @@ constexpr std::size_t kHeaderBytes = 16;  // the size stands right before a bloc
 constinit std::atomic<std::size_t> g_used = {0};
 
 // Null until the loader has put this library's addresses in place.
-const void* const volatile g_placed = &g_early_memory;
+const void* const volatile kPlaced = &g_early_memory;
 
 }  // namespace
 
@@ -44,8 +44,8 @@ std::size_t size_of_early(const void* block) {
 }
 
 bool find_allocator() {
-  if (g_placed == nullptr || real::g_resolving) {
-    return g_placed != nullptr && real::malloc != nullptr && real::free != nullptr &&
+  if (kPlaced == nullptr || real::g_resolving) {
+    return kPlaced != nullptr && real::malloc != nullptr && real::free != nullptr &&
            real::calloc != nullptr && real::realloc != nullptr;
   }
   real::make_ready();

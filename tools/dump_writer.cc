@@ -298,6 +298,19 @@ void DumpWriter::begin_json(const Event& event) {
   append(buffer_, R"({{"kind":"{}","ns":{},)", event_kind_name(event.kind), at_ns(event.ticks));
 }
 
+void DumpWriter::write_memory_json(const Event& event) {
+  begin_json(event);
+  if (event.kind == EventKind::kResident) {
+    append(buffer_, R"("pid":{},"resident_bytes":{})", pid_of(event.resident->process),
+           event.resident->resident_bytes);
+    return;
+  }
+  append(buffer_, R"({},"what":"{}","function":{},"node":{},"address":{},"bytes":{})",
+         thread_of(event.thread_id), format::allocation_kind_name(event.allocation->kind),
+         function_of(event.allocation->node), event.allocation->node, event.allocation->address,
+         event.allocation->bytes);
+}
+
 void DumpWriter::write_json(const Event& event) {
   switch (event.kind) {
     case EventKind::kProcessStart:
@@ -332,16 +345,8 @@ void DumpWriter::write_json(const Event& event) {
       write_moment_json(event);
       break;
     case EventKind::kAllocation:
-      begin_json(event);
-      append(buffer_, R"({},"what":"{}","function":{},"node":{},"address":{},"bytes":{})",
-             thread_of(event.thread_id), format::allocation_kind_name(event.allocation->kind),
-             function_of(event.allocation->node), event.allocation->node, event.allocation->address,
-             event.allocation->bytes);
-      break;
     case EventKind::kResident:
-      begin_json(event);
-      append(buffer_, R"("pid":{},"resident_bytes":{})", pid_of(event.resident->process),
-             event.resident->resident_bytes);
+      write_memory_json(event);
       break;
     case EventKind::kSnapshot:
       begin_json(event);

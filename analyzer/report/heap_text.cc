@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <map>
 #include <utility>
 
@@ -29,7 +30,7 @@ std::string in_blocks(std::uint64_t bytes, std::uint64_t blocks) {
 }
 
 std::string with_error(std::uint64_t bytes, double error) {
-  const auto whole = static_cast<std::uint64_t>(error + 0.5);
+  const auto whole = static_cast<std::uint64_t>(std::llround(error));
   return error > 0 ? fmt::format("{} ± {}", format_bytes(bytes), format_bytes(whole))
                    : format_bytes(bytes);
 }
@@ -118,6 +119,7 @@ std::vector<Row> rows_by_function(const TextStyle& style, const Profile& profile
     sum.leaked_bytes += stack.suppression == 0 ? stack.leaked_bytes : 0;
   }
   std::vector<Row> rows;
+  rows.reserve(sums.size());
   for (auto& [key, sum] : sums) rows.push_back({std::move(sum), key.second});
   std::ranges::stable_sort(rows, std::greater<>(),
                            [](const Row& row) { return row.sum.allocated_bytes; });
