@@ -10,12 +10,17 @@
 
 namespace {
 
+void note_exit_status(int status, void* /*unused*/) { spyglass::runtime::note_exit(status); }
+
 // Early among our own constructors; those of libraries that need none of ours may still run before.
 [[gnu::constructor(101)]] void begin() {
   spyglass::real::resolve();
   spyglass::hooks::find_first_runtime();
   spyglass::runtime::note_allocator(spyglass::hooks::allocator_traits());
   spyglass::runtime::start_session();
+  if (spyglass::runtime::is_in_session()) {
+    spyglass::real::on_exit(note_exit_status, nullptr);
+  }
   if (spyglass::runtime::records_all_threads()) {
     spyglass::runtime::ready_lane();
   }

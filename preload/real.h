@@ -38,6 +38,10 @@ namespace spyglass::real {
 extern void (*pthread_testcancel)();
 extern int (*sem_trywait)(sem_t* semaphore);
 extern int (*dirfd)(DIR* folder);
+// Not libc's by name: a sanitizer's in the program is not ready when the library is loaded.
+extern int (*on_exit)(void (*function)(int status, void* argument), void* argument);
+// Likewise; by its version, which a sanitizer's does not have.
+extern int (*libc_sigaction)(int number, const struct sigaction* action, struct sigaction* old);
 extern int (*old_pthread_cond_wait)(void* condition, pthread_mutex_t* mutex);
 extern int (*old_pthread_cond_timedwait)(void* condition, pthread_mutex_t* mutex,
                                          const timespec* until);

@@ -93,7 +93,7 @@ void set_forward(const Action& action) {
 void take_place(int number) {
   Action current = {};
   const Handler ours = handler_of(number);
-  if (ours == nullptr || real::sigaction(number, nullptr, &current) != 0 ||
+  if (ours == nullptr || real::libc_sigaction(number, nullptr, &current) != 0 ||
       is_ours(current, ours)) {
     return;
   }
@@ -103,7 +103,7 @@ void take_place(int number) {
       set_forward(current);
     }
     const Action action = our_action(number);
-    real::sigaction(number, &action, nullptr);
+    real::libc_sigaction(number, &action, nullptr);
   }
 }
 

@@ -55,21 +55,38 @@ std::string library_path() {
   return ::realpath(beside.c_str(), path.data()) != nullptr ? path.data() : "";
 }
 
+// A program that GCC built with -fsanitize=address refuses to run when anything is loaded before
+// the sanitizer's library. It works all the same: what we need of libc early we take past it.
+std::string sanitizer_options(std::string_view given) {
+  constexpr std::string_view kOption = "verify_asan_link_order";
+  std::string options = "ASAN_OPTIONS=" + std::string(given);
+  if (given.find(kOption) == std::string_view::npos) {
+    options += (given.empty() ? "" : ":") + std::string(kOption) + "=0";
+  }
+  return options;
+}
+
 std::vector<std::string> child_environment(const std::string& session_name,
                                            const std::string& library) {
   std::vector<std::string> environment;
   std::string preload = "LD_PRELOAD=" + library;
+  std::string_view asan_options;
   for (char** variable = environ; variable != nullptr && *variable != nullptr; ++variable) {
     const std::string_view text = *variable;
     if (text.starts_with("LD_PRELOAD=")) {
       preload += library.empty() || text.size() == 11 ? "" : ":";
       preload += text.substr(11);
+    } else if (!library.empty() && text.starts_with("ASAN_OPTIONS=")) {
+      asan_options = text.substr(13);
     } else if (!text.starts_with("SPYGLASS_SESSION=")) {
       environment.emplace_back(text);
     }
   }
   if (preload.size() > 11) {
     environment.push_back(preload);
+  }
+  if (!library.empty()) {
+    environment.push_back(sanitizer_options(asan_options));
   }
   environment.push_back("SPYGLASS_SESSION=" + session_name);
   return environment;

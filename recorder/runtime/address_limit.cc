@@ -14,7 +14,7 @@ constexpr std::uint64_t kUnlimited = ~std::uint64_t{0};
 
 // No limit that anybody sets: where one this large is inherited, an earlier program of this process
 // raised it, and its mapping is gone.
-constexpr std::uint64_t kImplausible = std::uint64_t{1} << 40U;
+constexpr std::uint64_t kImplausible = std::uint64_t{1} << 38U;
 
 constinit std::atomic<std::uint64_t> g_mapped_bytes = {0};
 // Whether the kernel's limits are above the program's by so much.

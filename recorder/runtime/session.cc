@@ -126,9 +126,11 @@ long shake_hands(long descriptor, format::Welcome& welcome) {
   return arena;
 }
 
+constinit std::uint64_t g_most_arena_bytes = ~std::uint64_t{0};
+
 // Maps as much of the arena as the address space limit allows: a prefix has fewer lanes.
 bool map_arena(long descriptor, std::uint64_t bytes) {
-  bytes = make_room_under_limit(bytes);
+  bytes = make_room_under_limit(bytes < g_most_arena_bytes ? bytes : g_most_arena_bytes);
   for (; bytes >= kSmallestMapping; bytes /= 2) {
     const long address = kernel(SYS_mmap, 0, bytes, PROT_READ | PROT_WRITE,
                                 MAP_SHARED | MAP_NORESERVE, descriptor, 0);
@@ -218,8 +220,6 @@ void after_fork_in_child() {
   }
 }
 
-void note_exit_status(int status, void* /*unused*/) { note_exit(status); }
-
 void register_handlers() {
   pthread_key_t key = 0;
   g_session.thread_key = kNoKey;
@@ -231,7 +231,6 @@ void register_handlers() {
     }
   }
   pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
-  on_exit(note_exit_status, nullptr);
 }
 
 bool join(long descriptor) {
@@ -293,6 +292,12 @@ std::uint32_t index_of(const format::Lane* lane) {
   const std::uint64_t distance =
       reinterpret_cast<std::uint64_t>(lane) - reinterpret_cast<std::uint64_t>(lane_at(0));
   return static_cast<std::uint32_t>(distance / g_session.arena->geometry.lane_bytes);
+}
+
+void limit_arena(std::uint64_t bytes) { g_most_arena_bytes = bytes; }
+
+bool is_in_session() {
+  return g_session.state.load(std::memory_order_relaxed) == SessionState::kOn;
 }
 
 void start_session() {

@@ -39,9 +39,15 @@ struct alignas(4096) ForkPage {
 };
 extern ForkPage g_fork_page;
 
+// No more than so much of the arena is to be mapped: a prefix with fewer lanes. Before
+// start_session().
+void limit_arena(std::uint64_t bytes);
+
 // Joins the session that the environment names, or starts a collector when SPYGLASS_OUTPUT asks for
 // one. Does nothing the second time. Async-signal-safe.
 void start_session();
+
+bool is_in_session();
 
 // Begins recording in a forked child under a process slot of its own. Async-signal-safe.
 void begin_forked_process();

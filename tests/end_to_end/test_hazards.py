@@ -56,6 +56,26 @@ class Hazards(EndToEndTest):
     def test_smashed_stack(self):
         self.check("smashed_stack")
 
+    def test_sanitized_programs(self):
+        """Torture test 14; what spyglass-run adds to these options is its own matter."""
+        for name in ["address", "address_static", "leak", "thread", "thread_static", "undefined"]:
+            for _ in range(3):  # where the kernel puts things decides what it meets
+                self.check(f"sanitized_{name}", environment={"ASAN_OPTIONS": ""})
+
+    def test_sanitizers_find_what_they_find(self):
+        for name, fault, finding in [
+                ("address", "overflow", b"heap-buffer-overflow"),
+                ("address_static", "overflow", b"heap-buffer-overflow"),
+                ("address", "leak", b"321 byte(s) leaked in 1 allocation(s)"),
+                ("address_static", "leak", b"321 byte(s) leaked in 1 allocation(s)"),
+                ("leak", "leak", b"321 byte(s) leaked in 1 allocation(s)")]:
+            command = [program(f"sanitized_{name}"), fault]
+            bare = run(command)
+            self.assertIn(finding, bare.stderr)
+            recorded = self.record(command, environment={"ASAN_OPTIONS": ""})
+            self.assertIn(finding, recorded.stderr, name)
+            self.assertEqual(recorded.status, bare.status, recorded.stderr)
+
     def test_thread_names(self):
         for recorded in self.check("thread_names"):
             self.assertIn("last", [thread["name"] for thread in recorded.analysis()["threads"]])
