@@ -13,6 +13,7 @@ import subprocess
 import time
 import unittest
 
+import memory
 from harness import EndToEndTest, Recording, SPYGLASS_RUN, clean_environment, run
 
 FULL = os.environ.get("REAL_PROGRAMS") == "full"
@@ -28,6 +29,33 @@ def collatz(n):
     return steps
 print(max(collatz(n) for n in range(1, %d)))
 print(hashlib.sha256(b'x' * 1000000).hexdigest())
+"""
+
+# What benchmarks of interpreters do: objects of all sizes, text, trees, sorting. Full: half a minute.
+PYTHON_OBJECTS = """
+import json, random, re
+class Node:
+    __slots__ = ('left', 'right', 'key')
+    def __init__(self, key):
+        self.key, self.left, self.right = key, None, None
+def insert(root, key):
+    while True:
+        side = 'left' if key < root.key else 'right'
+        below = getattr(root, side)
+        if below is None:
+            return setattr(root, side, Node(key))
+        root = below
+random.seed(7)
+result = 0
+for turn in range(%d):
+    root = Node(0.5)
+    for _ in range(3000):
+        insert(root, random.random())
+    rows = [dict(id=i, name=str(i) * 3, tags=[i, i + 1]) for i in range(2000)]
+    text = json.dumps(json.loads(json.dumps(rows)), indent=turn %% 3)
+    result += len(re.sub('[0-9]+', lambda m: m[0][::-1], text))
+    result += len(b''.join(sorted(bytes([i %% 256]) * (i %% 300) for i in range(3000))))
+print(result)
 """
 
 PYTHON_IO = """
@@ -143,6 +171,22 @@ class RealPrograms(EndToEndTest):
             self.assertEqual((different, failed), ([], []), folder.left)
             folders.extend(folder.subdirs.values())
 
+    def assert_allocations_known(self, recorded, least):
+        """Every allocation is there, and of the ten heaviest stacks nearly all say who asked."""
+        known = recorded.analysis()["memory"]
+        self.assertTrue(known["exact"], known["processes"])
+        self.assertGreaterEqual(known["allocations"], least)
+        stacks = sorted((stack for stack in known["stacks"] if stack["operation"] not in
+                         memory.MAPPINGS), key=lambda stack: -stack["allocated_bytes"])[:10]
+        chains = [memory.frames(recorded, stack) for stack in stacks]
+        useful = [chain for chain in chains if len(chain) > 3 and
+                  any(not name.startswith(("?", "0x")) for name in chain[1:])]
+        self.assertGreaterEqual(len(useful), len(stacks) - 1, chains)
+
+    def test_python_objects(self):
+        recorded = self.assert_same([installed("python3"), "-c", PYTHON_OBJECTS % size(3, 320)])
+        self.assert_allocations_known(recorded, size(20000, 2000000))
+
     def test_python_on_the_cpu(self):
         self.assert_same([installed("python3"), "-c", PYTHON_CPU % size(20000, 600000)])
 
@@ -151,20 +195,27 @@ class RealPrograms(EndToEndTest):
         self.assert_same([installed("python3"), "-c", PYTHON_IO % (count, count)])
 
     def test_sqlite(self):
-        self.assert_same([installed("sqlite3"), "db"], stdin=(SQL % size(20000, 1000000)).encode())
+        recorded = self.assert_same([installed("sqlite3"), "db"],
+                                    stdin=(SQL % size(20000, 1000000)).encode())
+        self.assert_allocations_known(recorded, 1000)
 
     def test_git(self):
         installed("git")
-        self.assert_same(["bash", "-c", GIT % size(10, 100)], ignore=["index", "config"])  # paths, times
+        recorded = self.assert_same(["bash", "-c", GIT % size(10, 100)],
+                                    ignore=["index", "config"])  # paths, times
+        self.assert_allocations_known(recorded, 10000)
 
     def test_gcc(self):
         def prepare(folder):
             with open(os.path.join(folder, "big.c"), "w", encoding="ascii") as file:
                 file.write(big_c(size(300, 6000)))
-        self.assert_same([installed("gcc"), "-O2", "-c", "big.c", "-o", "big.o"], prepare)
+        recorded = self.assert_same([installed("gcc"), "-O2", "-c", "big.c", "-o", "big.o"],
+                                    prepare)
+        self.assert_allocations_known(recorded, size(50000, 1000000))
 
     def test_node(self):
-        self.assert_same([installed("node"), "-e", NODE % size(25, 35)])
+        recorded = self.assert_same([installed("node"), "-e", NODE % size(25, 35)])
+        self.assert_allocations_known(recorded, 10000)
 
     def test_openssl(self):
         def prepare(folder):
@@ -218,8 +269,10 @@ class RealPrograms(EndToEndTest):
             self.assertEqual(run([*client, "set", "k", "v"]).stdout, b"OK\n")
             self.assertEqual(run([*client, "get", "k"]).stdout, b"v\n")
 
-        self.serve([redis, "--port", str(port), "--save", "", "--dir", self.folder], port,
-                   lambda _: run([*client, "shutdown", "nosave"]), work)
+        recorded = self.serve([redis, "--port", str(port), "--save", "", "--dir", self.folder], port,
+                              lambda _: run([*client, "shutdown", "nosave"]), work)
+        if b"jemalloc" in run(["ldd", redis]).stdout:
+            self.assertIn("jemalloc", str(recorded.analysis()["coverage"]))
 
     def test_nginx(self):
         nginx = installed("nginx")
