@@ -8,6 +8,7 @@
 #include <csignal>
 
 #include "recorder/collector/clock_calibration.h"
+#include "recorder/collector/cxx_runtime_check.h"
 #include "recorder/collector/embed_symbols.h"
 #include "recorder/collector/proc_files.h"
 
@@ -338,6 +339,19 @@ void Collector::finish_samples() {
   }
 }
 
+// Libraries too: what throws inside of a plugin is not seen either.
+void Collector::note_cxx_runtimes() {
+  const auto exceptions = static_cast<unsigned>(format::OperationClass::kException);
+  if ((arena_.header().options.operations >> exceptions & 1U) == 0) {
+    return;
+  }
+  for (const format::ModuleInfo& module : recording_.nodes().modules()) {
+    if (has_own_cxx_runtime(module.path)) {
+      add_coverage(module.path, "has a C++ runtime of its own: its exceptions are not seen");
+    }
+  }
+}
+
 void Collector::close_session() {
   take_in_processes();
   end_dead_processes();
@@ -347,6 +361,7 @@ void Collector::close_session() {
     note_allocator(*entry);
   }
   lanes_.finish(end.ticks);
+  note_cxx_runtimes();
   count_session_losses();
   recording_.flush(end.ticks, true);
 

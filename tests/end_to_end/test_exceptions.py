@@ -88,6 +88,13 @@ class Exceptions(EndToEndTest):
     def test_a_static_runtime_is_left_alone(self):
         recorded = self.assert_transparent([program("static_exceptions"), "3"])
         self.assertEqual(counts(recorded), {})
+        unseen = [line for line in recorded.analysis()["coverage"]
+                  if "C++ runtime of its own" in line["reason"]]
+        self.assertEqual([line["subject"] for line in unseen], [program("static_exceptions")])
+
+    def test_a_shared_runtime_is_seen(self):
+        recorded = self.record([program("exceptions"), "3"])
+        self.assertNotIn("C++ runtime", str(recorded.analysis()["coverage"]))
 
     def test_linked_with_the_library(self):
         source = os.path.join(self.folder, "linked.cc")
