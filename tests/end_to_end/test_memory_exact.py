@@ -248,7 +248,11 @@ def heaptrack_peak(text):
 
 
 class Peak(MemoryTest):
-    CASES = {"known_peak": ["known_peak"], "containers": ["alloc_containers", "3000"]}
+    CASES = {"known_peak": ["known_peak"], "containers": ["alloc_containers", "3000"],
+             "churn": ["alloc_churn", "20000"]}
+    # heaptrack's own library brings libstdc++ into programs that have none, with what that takes
+    # for exceptions when memory is short.
+    HEAPTRACK_ADDS = {"known_peak": 72704, "containers": 0, "churn": 72704}
 
     def ours(self, arguments):
         recorded, counted = self.record_counted(arguments, *MEMORY_ONLY)
@@ -274,12 +278,15 @@ class Peak(MemoryTest):
         valgrind = installed("valgrind")
         for name, (binary, *arguments) in self.CASES.items():
             with self.subTest(name):
-                out = self.new_path(".massif")
-                done = run([valgrind, "--tool=massif", "--peak-inaccuracy=0.0",
-                            f"--massif-out-file={out}", program(binary), *arguments])
-                self.assertEqual(done.status, 0, done.stderr)
-                with open(out, encoding="utf-8") as file:
-                    theirs = massif_peak(file.read())
+                theirs = 0
+                # A peak that realloc() ends is found or not, as it takes its snapshots.
+                for inaccuracy in ["0.0", "1.0"]:
+                    out = self.new_path(".massif")
+                    done = run([valgrind, "--tool=massif", f"--peak-inaccuracy={inaccuracy}",
+                                f"--massif-out-file={out}", program(binary), *arguments])
+                    self.assertEqual(done.status, 0, done.stderr)
+                    with open(out, encoding="utf-8") as file:
+                        theirs = max(theirs, massif_peak(file.read()))
                 ours = self.ours([program(binary), *arguments]).analysis()["memory"]["peak_bytes"]
                 self.assertAlmostEqual(ours, theirs, delta=theirs / 100)
 
@@ -292,6 +299,7 @@ class Peak(MemoryTest):
                 self.assertEqual(done.status, 0, done.stderr)
                 path = next(path for path in (out + ".zst", out + ".gz") if os.path.exists(path))
                 theirs = heaptrack_peak(run([printer, path]).stdout.decode())
+                theirs -= self.HEAPTRACK_ADDS[name]
                 ours = self.ours([program(binary), *arguments]).analysis()["memory"]["peak_bytes"]
                 self.assertAlmostEqual(ours, theirs, delta=theirs / 100)
 
