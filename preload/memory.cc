@@ -18,6 +18,8 @@ std::size_t product(std::size_t count, std::size_t bytes) {
   return __builtin_mul_overflow(count, bytes, &all) ? ~std::size_t{0} : all;
 }
 
+using runtime::caller_point;
+
 // The program lets an early block grow.
 void* outgrow_early(const void* block, std::size_t bytes) {
   void* fresh = allocator_is_known() ? real::malloc(bytes) : allocate_early(bytes, 1);
@@ -26,6 +28,27 @@ void* outgrow_early(const void* block, std::size_t bytes) {
     __builtin_memcpy(fresh, block, known < bytes ? known : bytes);
   }
   return fresh;
+}
+
+void* reallocate_early(void* block, std::size_t bytes) {
+  return block == nullptr ? allocate_early(bytes, 1) : outgrow_early(block, bytes);
+}
+
+// The hook of a function that gives `bytes`: before the real one is known, from a place of ours.
+template <Operation kOperation, typename Real, typename... Arguments>
+[[gnu::always_inline]] inline void* allocate_by(Real* const& real, std::size_t bytes,
+                                                std::size_t alignment, Arguments... arguments) {
+  if (!allocator_is_known()) {
+    return allocate_early(bytes, alignment);
+  }
+  return allocate<kOperation>(caller_point(), bytes, [&] { return real(arguments...); });
+}
+
+template <typename Real>
+[[gnu::always_inline]] inline void give_back_by(Real* const& real, void* block) {
+  if (!is_early(block) && allocator_is_known()) {
+    give_back<Operation::k_free>(block, [&] { real(block); });
+  }
 }
 
 template <Operation kOperation, typename Call>
@@ -58,65 +81,35 @@ using spyglass::runtime::caller_point;
 extern "C" {
 
 void* hook_malloc(size_t bytes) {
-  if (!hooks::allocator_is_known()) {
-    return hooks::allocate_early(bytes, 1);
-  }
-  return hooks::allocate<Operation::k_malloc>(caller_point(), bytes,
-                                              [&] { return real::malloc(bytes); });
+  return hooks::allocate_by<Operation::k_malloc>(real::malloc, bytes, 1, bytes);
 }
 
 void* hook___libc_malloc(size_t bytes) {
-  if (!hooks::allocator_is_known()) {
-    return hooks::allocate_early(bytes, 1);
-  }
-  return hooks::allocate<Operation::k_malloc>(caller_point(), bytes,
-                                              [&] { return real::__libc_malloc(bytes); });
+  return hooks::allocate_by<Operation::k_malloc>(real::__libc_malloc, bytes, 1, bytes);
 }
 
 void* hook_calloc(size_t count, size_t bytes) {
   const std::size_t all = hooks::product(count, bytes);
-  if (!hooks::allocator_is_known()) {
-    return hooks::allocate_early(all, 1);
-  }
-  return hooks::allocate<Operation::k_calloc>(caller_point(), all,
-                                              [&] { return real::calloc(count, bytes); });
+  return hooks::allocate_by<Operation::k_calloc>(real::calloc, all, 1, count, bytes);
 }
 
 void* hook___libc_calloc(size_t count, size_t bytes) {
   const std::size_t all = hooks::product(count, bytes);
-  if (!hooks::allocator_is_known()) {
-    return hooks::allocate_early(all, 1);
-  }
-  return hooks::allocate<Operation::k_calloc>(caller_point(), all,
-                                              [&] { return real::__libc_calloc(count, bytes); });
+  return hooks::allocate_by<Operation::k_calloc>(real::__libc_calloc, all, 1, count, bytes);
 }
 
-void hook_free(void* block) {
-  if (hooks::is_early(block) || !hooks::allocator_is_known()) {
-    return;
-  }
-  hooks::give_back<Operation::k_free>(block, [&] { real::free(block); });
-}
+void hook_free(void* block) { hooks::give_back_by(real::free, block); }
 
-void hook___libc_free(void* block) {
-  if (hooks::is_early(block) || !hooks::allocator_is_known()) {
-    return;
-  }
-  hooks::give_back<Operation::k_free>(block, [&] { real::__libc_free(block); });
-}
+void hook___libc_free(void* block) { hooks::give_back_by(real::__libc_free, block); }
 
 // Gone from libc's headers; old programs have it.
 void hook_cfree(void* block) {
-  if (hooks::is_early(block) || !hooks::allocator_is_known()) {
-    return;
-  }
-  hooks::give_back<Operation::k_free>(
-      block, [&] { (real::cfree != nullptr ? real::cfree : real::free)(block); });
+  hooks::give_back_by(real::cfree != nullptr ? real::cfree : real::free, block);
 }
 
 void* hook_realloc(void* block, size_t bytes) {
   if (!hooks::allocator_is_known()) {
-    return block == nullptr ? hooks::allocate_early(bytes, 1) : hooks::outgrow_early(block, bytes);
+    return hooks::reallocate_early(block, bytes);
   }
   return hooks::reallocate<Operation::k_realloc>(caller_point(), block, bytes,
                                                  [&] { return real::realloc(block, bytes); });
@@ -124,7 +117,7 @@ void* hook_realloc(void* block, size_t bytes) {
 
 void* hook___libc_realloc(void* block, size_t bytes) {
   if (!hooks::allocator_is_known()) {
-    return block == nullptr ? hooks::allocate_early(bytes, 1) : hooks::outgrow_early(block, bytes);
+    return hooks::reallocate_early(block, bytes);
   }
   return hooks::reallocate<Operation::k_realloc>(
       caller_point(), block, bytes, [&] { return real::__libc_realloc(block, bytes); });
@@ -138,27 +131,18 @@ void* hook_reallocarray(void* block, size_t count, size_t bytes) {
 }
 
 void* hook_memalign(size_t alignment, size_t bytes) {
-  if (!hooks::allocator_is_known()) {
-    return hooks::allocate_early(bytes, alignment);
-  }
-  return hooks::allocate<Operation::k_memalign>(caller_point(), bytes,
-                                                [&] { return real::memalign(alignment, bytes); });
+  return hooks::allocate_by<Operation::k_memalign>(real::memalign, bytes, alignment, alignment,
+                                                   bytes);
 }
 
 void* hook___libc_memalign(size_t alignment, size_t bytes) {
-  if (!hooks::allocator_is_known()) {
-    return hooks::allocate_early(bytes, alignment);
-  }
-  return hooks::allocate<Operation::k_memalign>(
-      caller_point(), bytes, [&] { return real::__libc_memalign(alignment, bytes); });
+  return hooks::allocate_by<Operation::k_memalign>(real::__libc_memalign, bytes, alignment,
+                                                   alignment, bytes);
 }
 
 void* hook_aligned_alloc(size_t alignment, size_t bytes) {
-  if (!hooks::allocator_is_known()) {
-    return hooks::allocate_early(bytes, alignment);
-  }
-  return hooks::allocate<Operation::k_aligned_alloc>(
-      caller_point(), bytes, [&] { return real::aligned_alloc(alignment, bytes); });
+  return hooks::allocate_by<Operation::k_aligned_alloc>(real::aligned_alloc, bytes, alignment,
+                                                        alignment, bytes);
 }
 
 int hook_posix_memalign(void** block, size_t alignment, size_t bytes) {
@@ -175,29 +159,19 @@ int hook_posix_memalign(void** block, size_t alignment, size_t bytes) {
 }
 
 void* hook_valloc(size_t bytes) {
-  if (!hooks::allocator_is_known()) {
-    return hooks::allocate_early(bytes, hooks::kPage);
-  }
-  return hooks::allocate<Operation::k_valloc>(caller_point(), bytes,
-                                              [&] { return real::valloc(bytes); });
+  return hooks::allocate_by<Operation::k_valloc>(real::valloc, bytes, hooks::kPage, bytes);
 }
 
 void* hook___libc_valloc(size_t bytes) {
-  real::make_ready();
-  return hooks::allocate<Operation::k_valloc>(caller_point(), bytes,
-                                              [&] { return real::__libc_valloc(bytes); });
+  return hooks::allocate_by<Operation::k_valloc>(real::__libc_valloc, bytes, hooks::kPage, bytes);
 }
 
 void* hook_pvalloc(size_t bytes) {
-  real::make_ready();
-  return hooks::allocate<Operation::k_pvalloc>(caller_point(), bytes,
-                                               [&] { return real::pvalloc(bytes); });
+  return hooks::allocate_by<Operation::k_pvalloc>(real::pvalloc, bytes, hooks::kPage, bytes);
 }
 
 void* hook___libc_pvalloc(size_t bytes) {
-  real::make_ready();
-  return hooks::allocate<Operation::k_pvalloc>(caller_point(), bytes,
-                                               [&] { return real::__libc_pvalloc(bytes); });
+  return hooks::allocate_by<Operation::k_pvalloc>(real::__libc_pvalloc, bytes, hooks::kPage, bytes);
 }
 
 size_t hook_malloc_usable_size(void* block) {
