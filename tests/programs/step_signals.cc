@@ -394,10 +394,12 @@ PLAIN bool at_breakpoint(pid_t child) {
 
 // The child stands before an instruction: its handler runs, and then it stands there again.
 PLAIN bool interrupt(pid_t child, const user_regs_struct& here, int* status) {
-  if (!resume(PTRACE_SINGLESTEP, child, SIGUSR1, status) ||
-      !resume(PTRACE_CONT, child, 0, status)) {
-    return false;
-  }
+  if (!resume(PTRACE_SINGLESTEP, child, SIGUSR1, status)) return false;
+  int other = 0;  // a child of its own may end meanwhile
+  do {
+    if (!resume(PTRACE_CONT, child, other, status)) return false;
+    other = WSTOPSIG(*status) == SIGTRAP ? 0 : WSTOPSIG(*status);
+  } while (other != 0);
   for (int steps = 0; steps < 100; ++steps) {
     user_regs_struct now;
     if (!resume(PTRACE_SINGLESTEP, child, 0, status)) return false;
