@@ -10,11 +10,11 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
 import unittest
 
 import memory
 from harness import EndToEndTest, Recording, SPYGLASS_RUN, clean_environment, run
+from servers import free_port, installed, nginx_command, wait_for_port
 
 FULL = os.environ.get("REAL_PROGRAMS") == "full"
 SECONDS = 300 if FULL else 120
@@ -117,28 +117,6 @@ def big_c(functions):
 
 def size(small, full):
     return full if FULL else small
-
-
-def installed(name):
-    path = shutil.which(name, path="/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin")
-    if path is None:
-        raise unittest.SkipTest(f"{name} is not installed")
-    return path
-
-
-def wait_for_port(port):
-    for _ in range(300):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.05)
-    raise AssertionError(f"nothing listens on port {port}")
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class RealPrograms(EndToEndTest):
@@ -275,18 +253,8 @@ class RealPrograms(EndToEndTest):
             self.assertIn("jemalloc", str(recorded.analysis()["coverage"]))
 
     def test_nginx(self):
-        nginx = installed("nginx")
         port = free_port()
-        root = self.new_path(".www")
-        os.mkdir(root)
-        with open(os.path.join(root, "page"), "w", encoding="ascii") as file:
-            file.write("hello\n" * 1000)
-        conf = os.path.join(root, "nginx.conf")
-        with open(conf, "w", encoding="ascii") as file:
-            file.write(f"daemon off; worker_processes 2; pid {root}/pid; error_log {root}/error;\n"
-                       "user root;\n"
-                       f"events {{}}\nhttp {{ access_log off; server {{ listen 127.0.0.1:{port}; "
-                       f"root {root}; }} }}\n")
+        command = nginx_command(self.new_path(".www"), port, workers=2)
 
         def work():
             ab = shutil.which("ab")
@@ -300,8 +268,7 @@ class RealPrograms(EndToEndTest):
                 answer = b"".join(iter(lambda: connection.recv(65536), b""))
             self.assertTrue(answer.endswith(b"hello\n" * 1000))
 
-        self.serve([nginx, "-c", conf, "-p", root], port,
-                   lambda server: server.send_signal(signal.SIGQUIT), work)
+        self.serve(command, port, lambda server: server.send_signal(signal.SIGQUIT), work)
 
 
 if __name__ == "__main__":

@@ -5,17 +5,20 @@
 SAMPLED_NAMES=full runs real programs for seconds each; else only one. Needs perf.
 """
 
+import bisect
 import collections
 import glob
 import math
 import os
+import random
 import re
 import shutil
 import subprocess
 import sys
 import unittest
 
-from harness import EndToEndTest, clean_environment, program, run
+from harness import EndToEndTest, Recording, SPYGLASS_RUN, clean_environment, program, run
+from servers import free_port, installed, nginx_command, wait_for_port
 
 FULL = os.environ.get("SAMPLED_NAMES") == "full"
 
@@ -43,6 +46,55 @@ let s = JSON.stringify(o); JSON.parse(s); o.sort((x, y) => x.b < y.b ? -1 : 1);
 console.log(fib(38), s.length);
 """
 
+# Hooks have no frames of their own in a report: what they cost is the self time of who called them.
+# In perf's run there are none, and where a program does little but allocate and write, this shows.
+SAMPLES_ONLY = ["--operations=none", "--memory=off"]
+
+GIT_WORK = """
+set -e
+rm -rf copy
+git clone -q --no-local origin copy
+git -C copy gc -q --aggressive
+git -C copy fsck --full --no-progress
+"""
+
+
+def git_history(commits, files):
+    """A stream for `git fast-import`: texts that change in a line or two, as sources do."""
+    chance = random.Random(5)
+    words = ["".join(chance.choices("abcdefghijklmnopqrstuvwxyz_", k=chance.randint(3, 12)))
+             for _ in range(3000)]
+    texts = [[" ".join(chance.choices(words, k=8)) for _ in range(400)] for _ in range(files)]
+    for number in range(commits):
+        changed = range(files) if number == 0 else chance.sample(range(files), 3)
+        lines = [f"commit refs/heads/main\ncommitter a <a@b> {1700000000 + number} +0000\n"
+                 "data 2\nc\n"]
+        for file in changed:
+            for _ in range(5):
+                texts[file][chance.randrange(400)] = " ".join(chance.choices(words, k=8))
+            text = "\n".join(texts[file]) + "\n"
+            lines.append(f"M 100644 inline src/f{file}\ndata {len(text)}\n{text}\n")
+        yield "".join(lines).encode()
+
+
+class Server:
+    """A command that serves, the load that it gets, and the command that ends it."""
+
+    def __init__(self, arguments, port, load, stop):
+        self.arguments, self.port, self.load, self.stop = arguments, port, load, stop
+
+    def run_under(self, command):
+        server = subprocess.Popen([*command, *self.arguments], env=clean_environment(),
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            wait_for_port(self.port)
+            subprocess.run(self.load, check=True, stdout=subprocess.DEVNULL,
+                           stderr=subprocess.DEVNULL, timeout=300)
+        finally:
+            subprocess.run(self.stop, check=False, stdout=subprocess.DEVNULL,
+                           stderr=subprocess.DEVNULL, timeout=60)
+        return server.wait(60)
+
 
 def plain(name):
     """Aliases, clones, versions and how return types are written aside."""
@@ -58,10 +110,14 @@ def plain(name):
         elif depth == 0:
             kept.append(character)
     name = "".join(kept).strip().split(" ")[-1]
-    return re.sub(r"__mem(cpy|move)_", "__memmove_", name)
+    name = re.sub(r"__mem(cpy|move)_", "__memmove_", name)
+    return name.removeprefix("__GI_").lstrip("_")  # libc has its functions under several names
 
 
 class SampledNames(EndToEndTest):
+    frames = {}  # name of a module -> [(start, end) of functions]
+    segments = {}  # name of a module -> [(offset, address, length)]
+
     def setUp(self):
         super().setUp()
         probe = os.path.join(self.folder, "probe")
@@ -69,11 +125,14 @@ class SampledNames(EndToEndTest):
                                             "--", "true"]).status != 0:
             self.skipTest("perf is not installed, or refused")
 
-    def perf_shares(self, arguments, environment=None):
+    def perf_shares(self, work, environment=None, cwd=None):
         path = os.path.join(self.folder, "perf.data")
-        subprocess.run(["perf", "record", "-q", "-e", "task-clock:u", "-F", "1000", "-o", path, "--",
-                        *arguments], check=True, env=clean_environment(environment),
-                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        command = ["perf", "record", "-q", "-e", "task-clock:u", "-F", "1000", "-o", path, "--"]
+        if isinstance(work, Server):
+            self.assertEqual(work.run_under(command), 0)
+        else:
+            subprocess.run([*command, *work], check=True, env=clean_environment(environment),
+                           cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         # Addresses in files for what has no name, as in ours.
         report = run(["perf", "report", "-i", path, "--stdio", "-q", "--sort", "dso,sym",
                       "--percent-limit", "0"], timeout=300).stdout.decode(errors="replace")
@@ -81,22 +140,62 @@ class SampledNames(EndToEndTest):
         for line in report.splitlines():
             match = re.match(r"\s*([\d.]+)%\s+(.*?)\s+\[[.k]\]\s+(.*)", line)
             if match:
-                self.add(shares, match[2], match[3], float(match[1]))
+                name = match[3]
+                if re.match(r"0x[0-9a-f]+$", name):
+                    name = f"{self.address_of(match[2], int(name, 16)):#x}"
+                self.add(shares, match[2], name, float(match[1]))
         return shares
 
-    @staticmethod
-    def add(shares, module, name, percent):
-        # Functions without a name are one: how far each reaches, nobody knows.
-        if re.match(r"(0x[0-9a-f]+|\[.*\])$", name):
+    @classmethod
+    def address_of(cls, module, offset):
+        """What has no name, perf shows by its offset in the file."""
+        for start, address, length in cls.segments.get(module, []):
+            if start <= offset < start + length:
+                return offset - start + address
+        return offset
+
+    @classmethod
+    def add(cls, shares, module, name, percent):
+        address = re.match(r"(?:.*\+)?0x([0-9a-f]+)$", name)
+        if address or re.match(r"\[.*\]$", name):
             made = re.search(r"perf-\d+\.map|//anon|JIT", module + name)
+            start = address and not made and cls.function_start(module, int(address[1], 16))
             name = "made code" if made else os.path.basename(module)
+            if start:
+                shares[f"{name}+{start:#x}"] += percent
+                return
         shares[plain(name)] += percent
 
-    def our_shares(self, arguments, **more):
-        recorded = self.record(arguments, timeout=300, **more)
-        # What recording costs is not the program's.
-        functions = [function for function in recorded.functions()
-                     if not function["module"].endswith("libspyglass.so")]
+    @classmethod
+    def function_start(cls, module, address):
+        """Of a function without a name, as the frames' descriptions tell; None: they don't."""
+        name = os.path.basename(module)  # perf says no more
+        if name not in cls.frames:
+            if not os.path.isfile(module):
+                return None
+            text = run(["readelf", "-wf", module]).stdout.decode(errors="replace")
+            cls.segments[name] = [
+                tuple(int(number, 16) for number in numbers) for numbers
+                in re.findall(r"LOAD +(0x\w+) (0x\w+) 0x\w+ (0x\w+)",
+                              run(["readelf", "-lW", module]).stdout.decode())]
+            cls.frames[name] = sorted(
+                (int(start, 16), int(end, 16)) for start, end
+                in re.findall(r" FDE .*pc=([0-9a-f]+)\.\.([0-9a-f]+)$", text, re.MULTILINE))
+        place = bisect.bisect_right(cls.frames[name], (address, 1 << 64)) - 1
+        start, end = cls.frames[name][place] if place >= 0 else (0, 0)
+        return start if start <= address < end else None
+
+    def our_recording(self, work, **more):
+        if not isinstance(work, Server):
+            return self.record(work, *SAMPLES_ONLY, timeout=300, **more)
+        path = self.new_path()
+        command = [SPYGLASS_RUN, "-q", "-o", path, *SAMPLES_ONLY, "--"]
+        self.assertEqual(work.run_under(command), 0)
+        return Recording(path, (0, b"", b""))
+
+    def our_shares(self, work, **more):
+        recorded = self.our_recording(work, **more)
+        functions = recorded.functions()
         total = sum(function["samples"]["self"] for function in functions)
         shares = collections.Counter()
         for function in functions:
@@ -105,16 +204,17 @@ class SampledNames(EndToEndTest):
                          function["samples"]["self"] * 100 / total)
         return shares, total
 
-    def compare(self, what, arguments, **more):
-        theirs = self.perf_shares(arguments, **more)
-        ours, samples = self.our_shares(arguments, **more)
+    def compare(self, what, work, **more):
+        """`work`: arguments of a program, or a Server."""
+        ours, samples = self.our_shares(work, **more)
+        theirs = self.perf_shares(work, **more)
         top_theirs = [name for name, _ in theirs.most_common(10)]
         top_ours = [name for name, _ in ours.most_common(10)]
         overlap = len(set(top_theirs) & set(top_ours))
         table = [(name, theirs[name], round(ours[name], 1)) for name in top_theirs]
         worst = max(abs(theirs[name] - ours[name]) for name in top_theirs)
-        print(f"{what}: {overlap} of {len(top_theirs)} names, shares within {worst:.1f} points",
-              file=sys.stderr)
+        print(f"{what}: {overlap} of {len(top_theirs)} names, shares within {worst:.1f} points, "
+              f"{samples} samples", file=sys.stderr)
         # Of functions with equal shares any may be the tenth.
         needed = min(8, len(top_theirs))
         close = sum(name in top_ours or theirs[name] - ours[name] < 0.7 for name in top_theirs)
@@ -165,6 +265,37 @@ class SampledNames(EndToEndTest):
                 if not shutil.which(arguments[0]):
                     self.skipTest(f"{what} is not installed")
                 self.compare(what, arguments, **(more if what == "python3" else {}))
+
+    @unittest.skipUnless(FULL, "SAMPLED_NAMES=full")
+    def test_redis(self):
+        port = free_port()
+        redis, client = installed("redis-server"), installed("redis-cli")
+        load = [installed("redis-benchmark"), "-p", str(port), "-q", "-n", "300000", "-P", "16",
+                "-r", "100000", "-t", "set,get,incr,lpush,sadd,hset,zadd,lrange_100"]
+        self.compare("redis-server", Server(
+            [redis, "--port", str(port), "--save", "", "--dir", self.folder], port, load,
+            [client, "-p", str(port), "shutdown", "nosave"]))
+
+    @unittest.skipUnless(FULL, "SAMPLED_NAMES=full")
+    def test_nginx(self):
+        port = free_port()
+        command = nginx_command(self.new_path(".www"), port, workers=1)
+        load = [installed("ab"), "-q", "-k", "-n", "600000", "-c", "8",
+                f"http://127.0.0.1:{port}/page"]
+        self.compare("nginx", Server(command, port, load, [*command, "-s", "quit"]))
+
+    @unittest.skipUnless(FULL, "SAMPLED_NAMES=full")
+    def test_git(self):
+        installed("git")
+        folder = self.new_path(".git")
+        environment = {"HOME": folder, "GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "pack.threads",
+                       "GIT_CONFIG_VALUE_0": "1"}
+        origin = os.path.join(folder, "origin")
+        run(["git", "init", "-q", "--bare", "-b", "main", origin])
+        done = run(["git", "-C", origin, "fast-import", "--quiet"],
+                   b"".join(git_history(commits=1500, files=60)), timeout=300)
+        self.assertEqual(done.status, 0, done.stderr)
+        self.compare("git", ["bash", "-c", GIT_WORK], environment=environment, cwd=folder)
 
 
 if __name__ == "__main__":
