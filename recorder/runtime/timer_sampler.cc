@@ -26,6 +26,8 @@ struct ThreadSampling {
   std::int32_t timer;  // the kernel's number + 1; 0: none
   std::uint32_t owed;  // periods whose samples could not be taken: the next one stands for them
   bool held;
+  bool slow;    // the last sample took long
+  bool paused;  // the timer was told to leave time to the program
 };
 __thread ThreadSampling t_sampling;
 
@@ -38,6 +40,49 @@ struct TimerEvent {
   int unused[11];
 };
 static_assert(sizeof(TimerEvent) == 64);
+
+// Where samples take longer than half a period (the program is stepped through by a debugger, or
+// emulated), the program would hardly get on between two of them.
+constexpr std::uint64_t kTooLongPart = 2;
+constexpr std::uint64_t kPauseFactor = 8;
+constexpr std::uint64_t kLongestPauseNs = 1'000'000'000;
+
+timespec timespec_of(std::uint64_t ns) {
+  return {static_cast<std::time_t>(ns / 1'000'000'000U), static_cast<long>(ns % 1'000'000'000U)};
+}
+
+// The next signal comes after the program has had this much longer than the sample took. What falls
+// into the pause is owed.
+void pause_after(std::uint64_t begin_ticks) {
+  const std::uint64_t interval_ns = g_session.arena->options.sample_interval_ns;
+  const std::uint64_t took_ticks = ticks() - begin_ticks;
+  const std::uint64_t interval_ticks = interval_ns * (g_session.ticks_per_ns_q32 >> 16U) >> 16U;
+  const bool slow = took_ticks >= interval_ticks / kTooLongPart;
+  const bool again = slow && t_sampling.slow;  // once, the thread may have lost its CPU meanwhile
+  t_sampling.slow = slow;
+  if (!again || t_sampling.timer == 0) {
+    return;
+  }
+  const std::uint64_t wanted = 1 + kPauseFactor * took_ticks / (interval_ticks + 1);
+  const std::uint64_t most = 1 + kLongestPauseNs / interval_ns;
+  const std::uint64_t periods = wanted < most ? wanted : most;
+  const itimerspec times = {timespec_of(interval_ns), timespec_of(periods * interval_ns)};
+  if (kernel(SYS_timer_settime, t_sampling.timer - 1, 0, &times, nullptr) == 0) {
+    t_sampling.owed += static_cast<std::uint32_t>(periods - 1);
+    t_sampling.paused = true;
+  }
+}
+
+// Whether a signal comes from before the pause that is still going on.
+bool comes_in_pause() {
+  itimerspec left = {};
+  if (!t_sampling.paused || kernel(SYS_timer_gettime, t_sampling.timer - 1, &left) != 0) {
+    return false;
+  }
+  const auto left_ns = static_cast<std::uint64_t>(left.it_value.tv_sec) * 1'000'000'000U +
+                       static_cast<std::uint64_t>(left.it_value.tv_nsec);
+  return left_ns > g_session.arena->options.sample_interval_ns;
+}
 
 std::uint64_t sampling_bit() { return std::uint64_t{1} << (kSamplingSignal - 1U); }
 
@@ -64,6 +109,8 @@ void start_thread_sampling() {
   }
   t_sampling.timer = 0;  // of the parent, in a forked child
   t_sampling.owed = 0;
+  t_sampling.slow = false;
+  t_sampling.paused = false;
   constexpr int kToThread = 4;  // SIGEV_THREAD_ID
   const TimerEvent event = {
       &g_enabled, kSamplingSignal, kToThread, static_cast<int>(kernel(SYS_gettid)), {}};
@@ -72,9 +119,7 @@ void start_thread_sampling() {
     return;
   }
   t_sampling.timer = timer + 1;
-  const std::uint64_t interval_ns = g_session.arena->options.sample_interval_ns;
-  const timespec period = {static_cast<std::time_t>(interval_ns / 1'000'000'000U),
-                           static_cast<long>(interval_ns % 1'000'000'000U)};
+  const timespec period = timespec_of(g_session.arena->options.sample_interval_ns);
   const itimerspec times = {period, period};
   kernel(SYS_timer_settime, timer, 0, &times, nullptr);
 }
@@ -108,22 +153,31 @@ bool take_sample(const siginfo_t& info, const void* context) {
   if (info.si_code != SI_TIMER || info.si_value.sival_ptr != &g_enabled) {
     return false;
   }
-  const std::uint32_t periods = 1 + static_cast<std::uint32_t>(info.si_overrun) + t_sampling.owed;
+  const std::uint64_t begin_ticks = ticks();
+  std::uint32_t periods = 1 + static_cast<std::uint32_t>(info.si_overrun);
+  const bool in_pause = comes_in_pause();
+  if (!in_pause) {
+    periods += t_sampling.owed;
+    t_sampling.owed = 0;
+    t_sampling.paused = false;
+  }
   Lane* lane = t_thread.lane;
   if (lane == nullptr || g_fork_page.recording == 0 || !has_room(context)) {
-    t_sampling.owed = periods;
+    t_sampling.owed += periods;
     return true;
   }
-  t_sampling.owed = 0;
   format::Node* node =
       calling_context(lane, interrupted_point(*static_cast<const ucontext_t*>(context)));
   node->samples += periods;
   EventParts event = {};
   event.kind = static_cast<std::uint32_t>(format::EventKind::kSample);
   event.node_cell = cell_of(lane, node);
-  event.start_ticks = ticks();
+  event.start_ticks = begin_ticks;
   event.value = periods;
   push_event(lane, event, false);
+  if (!in_pause) {
+    pause_after(begin_ticks);
+  }
   return true;
 }
 
