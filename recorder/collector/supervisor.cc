@@ -10,6 +10,7 @@
 
 #include "recorder/collector/clock_calibration.h"
 #include "recorder/collector/proc_files.h"
+#include "recorder/collector/shared_stop.h"
 
 namespace spyglass::collector {
 namespace {
@@ -104,7 +105,8 @@ void Supervisor::collect_children() {
   while ((pid = ::waitpid(-1, &status, WNOHANG | WUNTRACED)) > 0) {
     if (WIFSTOPPED(status)) {
       if (pid == child_) {
-        ::raise(SIGSTOP);  // as the program, so its wrapper: the shell then sees the job stopped
+        stop_with(child_);
+        continued_ = true;
       }
       continue;
     }
@@ -132,6 +134,10 @@ void Supervisor::forward(const signalfd_siginfo& info) {
     const bool ends = number == SIGINT || number == SIGTERM || number == SIGQUIT ||
                       (number == SIGHUP && child_ != 0);
     interrupted_ = interrupted_ || ends;
+    return;
+  }
+  // Who ended the stop has mostly told the whole job, or only the program.
+  if (number == SIGCONT && std::exchange(continued_, false) && !is_stopped(child_)) {
     return;
   }
   // The kernel sends what comes from the terminal to the whole process group, the program included.

@@ -63,6 +63,7 @@ class Supervisor {
   pid_t child_ = 0;
   std::optional<int> child_status_;
   bool no_children_ = false;
+  bool continued_ = false;  // after a stop with the program; the SIGCONT has not been read
   bool joined_ = false;
   bool interrupted_ = false;
   int quiet_turns_ = 0;  // of serve mode, without a process
