@@ -56,6 +56,29 @@ class Hazards(EndToEndTest):
     def test_smashed_stack(self):
         self.check("smashed_stack")
 
+    def test_vector_registers_on_small_stacks(self):
+        """Torture test 47. AMX registers: no test, as none of the machines so far has them."""
+        name = program("vector_registers")
+        if run([name, "10"]).status == 77:
+            self.skipTest("NOT TESTED: vector registers; the processor has no AVX")
+        for sampler in ["perf", "timer"]:
+            for frequency in ["1000", "5000", "10000"]:
+                with self.subTest(sampler, frequency=frequency):
+                    recorded = self.assert_transparent([name, "400"], f"--sampler={sampler}",
+                                                       "-F", frequency)
+                    self.assertGreater(recorded.analysis()["samples"]["count"], 50)
+                    # What lies below the part that the program uses itself.
+                    room = int(self.record([name, "200", "room"], f"--sampler={sampler}", "-F",
+                                           frequency).stderr)
+                    self.assertGreater(room, 6000)
+
+    def test_code_that_patches_itself(self):
+        for arguments in [["4000"], ["4000", "traps"]]:
+            for recorded in self.check("patched_code", *arguments):
+                sampled = {function["name"] for function in recorded.functions()
+                           if function["samples"]["self"]}
+                self.assertLessEqual({"patched", "work_beside"}, sampled)
+
     def test_sanitized_programs(self):
         """Torture test 14; what spyglass-run adds to these options is its own matter."""
         for name in ["address", "address_static", "leak", "thread", "thread_static", "undefined"]:
