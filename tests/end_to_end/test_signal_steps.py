@@ -9,7 +9,7 @@ import collections
 import os
 import unittest
 
-from harness import EndToEndTest, PROGRAMS_DIR, program, run
+from harness import EndToEndTest, PROGRAMS_DIR, WATCHDOG_SECONDS, program, run
 
 FULL = os.environ.get("SIGNAL_STEPS") == "full"
 OPTIONS = ["--trace=all", "--on-full=block", "--frequency=0"]
@@ -39,7 +39,7 @@ class SignalSteps(EndToEndTest):
         if b"Operation not permitted" in bare.stderr:
             self.skipTest("NOT TESTED: ptrace; not permitted here")
         self.assertEqual(bare.stdout, exit_line, bare.stderr)
-        recorded = self.record(command, *OPTIONS, timeout=240)
+        recorded = self.record(command, *OPTIONS, timeout=max(240, WATCHDOG_SECONDS))
         self.assertEqual((recorded.status, recorded.stdout, recorded.stderr), (0, exit_line, b""))
         self.verify(recorded.path)
         with open(counts, encoding="ascii") as file:
