@@ -26,7 +26,7 @@
 namespace spyglass::format {
 
 inline constexpr std::uint64_t kArenaMagic = 0x31414e4552415347ULL;  // "GSARENA1"
-inline constexpr std::uint32_t kArenaVersion = 3;
+inline constexpr std::uint32_t kArenaVersion = 4;
 
 inline constexpr std::uint64_t kDurationOff =
     ~std::uint64_t{0};  // a span threshold nothing reaches
@@ -423,6 +423,7 @@ struct alignas(64) Lane {
   std::uint64_t clock_clamps;      // durations that would have been negative
   std::uint64_t filter_timeouts;   // nodes created without the collector's filter verdict
   std::uint64_t stacks_truncated;  // unwinding stopped before the stack's end
+  std::uint64_t stacks_shortened;  // inner frames left out, past the tree's bound
   std::uint64_t events_dropped;
   std::uint64_t allocations_dropped;  // AllocationRecords
   std::uint32_t lookup_used;          // 1: the lookup table holds something

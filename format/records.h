@@ -238,6 +238,7 @@ enum class LossKind : std::uint32_t {
   kEvents = 14,           // of EventKind, samples excepted
   kTruncatedStacks = 15,  // not lost: their outermost frames are missing
   kAllocations = 16,      // AllocationRecords
+  kShortenedStacks = 17,  // their innermost frames are missing
 };
 
 // Cumulative: a later record of the same (kind, thread, reason) replaces the earlier one.

@@ -119,6 +119,7 @@ std::string describe_losses(const collector::Summary& summary) {
   add(summary.spans_lost, "span", "spans");
   add(summary.calls_lost, "call", "calls");
   add(summary.allocations_lost, "allocation or free", "allocations and frees");
+  add(summary.stacks_shortened, "stack's inner frames", "stacks' inner frames");
   add(summary.other_losses, "thread or module", "threads or modules");
   if (!summary.failure.empty()) {
     text += (text.empty() ? "" : " ") + ("(" + summary.failure + ")");

@@ -22,7 +22,7 @@ struct KindText {
   std::string_view text;  // after the count
 };
 
-constexpr std::array<KindText, 16> kKinds = {
+constexpr std::array<KindText, 17> kKinds = {
     {{LossKind::kCalls, true, "calls", "calls not recorded"},
      {LossKind::kSpans, true, "spans", "spans not kept; counts and times stay exact"},
      {LossKind::kBlocks, true, "blocks", "blocks not written"},
@@ -39,6 +39,7 @@ constexpr std::array<KindText, 16> kKinds = {
      {LossKind::kEvents, true, "events", "events not kept; counts and times stay exact"},
      {LossKind::kAllocations, true, "allocations",
       "allocations and frees not kept; counts stay exact"},
+     {LossKind::kShortenedStacks, true, "shortened_stacks", "stacks lost their inner frames"},
      {LossKind::kTruncatedStacks, false, "truncated_stacks",
       "stacks without their outermost part"}}};
 

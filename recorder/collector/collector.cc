@@ -390,6 +390,7 @@ void Collector::close_session() {
   summary_.spans_lost = losses.total(LossKind::kSpans);
   summary_.calls_lost = losses.total(LossKind::kCalls);
   summary_.allocations_lost = losses.total(LossKind::kAllocations);
+  summary_.stacks_shortened = losses.total(LossKind::kShortenedStacks);
   summary_.other_losses = losses.total(LossKind::kThreads) + losses.total(LossKind::kProcesses) +
                           losses.total(LossKind::kModules);
   summary_.path = recording_.writer().path();

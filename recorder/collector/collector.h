@@ -45,6 +45,7 @@ struct Summary {
   std::uint32_t processes = 0;
   std::uint64_t spans_lost = 0;
   std::uint64_t allocations_lost = 0;  // and frees
+  std::uint64_t stacks_shortened = 0;
   std::uint64_t calls_lost = 0;
   std::uint64_t other_losses = 0;  // threads, processes, modules
   std::string path;

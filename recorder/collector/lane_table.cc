@@ -194,6 +194,8 @@ void LaneTable::count_losses(const LaneView& view) {
   losses.set(LossKind::kAllocations, thread, "ring full", peek(lane.allocations_dropped));
   losses.set(LossKind::kTruncatedStacks, thread, "not followed to the end",
              peek(lane.stacks_truncated));
+  losses.set(LossKind::kShortenedStacks, thread, "the tree reached its bound, --tree-size",
+             peek(lane.stacks_shortened));
   losses.set(LossKind::kUnfilteredNodes, thread, "no filter verdict", peek(lane.filter_timeouts));
 }
 

@@ -101,6 +101,7 @@ inline Node* node_below(Lane* lane, Node* context, Operation operation) {
   if (rare(node->parent != parent || node->address != address)) {
     node = tagged_child(lane, context, address);
     lane->allocations_dropped += node == nullptr ? 1 : 0;
+    lane->folded_calls += node != nullptr && node->parent != parent ? 1 : 0;
   }
   return node;
 }

@@ -40,14 +40,19 @@ Node* parent_of_stack(Lane* lane, Node* base, WalkEnd end) {
   return node == nullptr ? 0 : cell_of(lane, node);
 }
 
-// Hangs `count` frames, innermost first, below `parent`, and keeps them at `memo` if it is not
-// null, outermost first. Returns the innermost one's cell. Past the tree's bound the inner frames
-// are left out.
+// Where frames are hung.
+struct Place {
+  std::uint32_t parent;
+  bool full;  // frames further out are left out already
+};
+
+// Hangs `count` frames, innermost first, and keeps them at `memo` if it is not null, outermost
+// first. Returns the innermost one's cell. Past the tree's bound the inner frames are left out.
 template <bool kKeep>
-std::uint32_t attach(Lane* lane, std::uint32_t parent, const StackFrame* frames,
-                     std::uint32_t count, StackFrame* memo) {
+std::uint32_t attach(Lane* lane, Place place, const StackFrame* frames, std::uint32_t count,
+                     StackFrame* memo) {
   constexpr std::uint32_t kSpecial = kFrameIsOwn | kFrameIsStop | kFrameIsExact;
-  bool full = false;
+  auto [parent, full] = place;
   for (const StackFrame* frame = frames + count; frame != frames;) {
     --frame;
     const std::uint64_t address = format::kPcTag | frame->pc;
@@ -63,8 +68,12 @@ std::uint32_t attach(Lane* lane, std::uint32_t parent, const StackFrame* frames,
     parent = cell;
     if constexpr (kKeep) {
       keep_frame(*memo, *frame, cell);
+      memo->flags |= rare(full) ? kFrameIsLeftOut : 0;
       ++memo;
     }
+  }
+  if (rare(full)) {
+    lane->stacks_shortened += 1;
   }
   return parent;
 }
@@ -115,11 +124,20 @@ bool was_left(const UnwindArea& area, std::uint64_t sp) {
   const Walk walk = start_nested_walk(area, at, base.sp, frame_limit());
   const Node* parent = parent_of_stack(lane, base.node, walk.end);
   const std::uint32_t cell =
-      attach<false>(lane, cell_of(lane, parent), area.nested, walk.count, nullptr);
+      attach<false>(lane, {cell_of(lane, parent), false}, area.nested, walk.count, nullptr);
   count_truncation(lane, walk.end);
   signal_fence();
   area.depth = 1;
   return node_at(lane, cell);
+}
+
+// Below what the memo kept, else where the stack's outermost frame hangs.
+inline Place place_of(Lane* lane, const UnwindArea& area, const OpenCall& base, const Walk& walk) {
+  if (walk.kept == 0) {
+    return {cell_of(lane, parent_of_stack(lane, base.node, walk.end)), false};
+  }
+  const StackFrame& known = area.memo[walk.kept - 1];
+  return {known.cell, (known.flags & kFrameIsLeftOut) != 0};
 }
 
 }  // namespace
@@ -152,12 +170,10 @@ format::Node* calling_context(Lane* lane, const StackPoint& point) {
   signal_fence();
   refresh(area, lane, base);
   const Walk walk = start_walk(area, at, base.sp, frame_limit());
-  const std::uint32_t parent = walk.kept != 0
-                                   ? area.memo[walk.kept - 1].cell
-                                   : cell_of(lane, parent_of_stack(lane, base.node, walk.end));
+  const Place place = place_of(lane, area, base, walk);
   const std::uint32_t cell =
-      is_lasting(walk) ? attach<true>(lane, parent, area.fresh, walk.count, area.memo + walk.kept)
-                       : attach<false>(lane, parent, area.fresh, walk.count, nullptr);
+      is_lasting(walk) ? attach<true>(lane, place, area.fresh, walk.count, area.memo + walk.kept)
+                       : attach<false>(lane, place, area.fresh, walk.count, nullptr);
   count_truncation(lane, walk.end);
   finish_walk(area, walk);
   signal_fence();

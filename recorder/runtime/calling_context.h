@@ -7,7 +7,8 @@
 //   Where    target side; async-signal-safe.
 //   Threads  the lane's owner.
 //   Errors   a stack that cannot be followed to its end hangs below a kTruncatedTag node, and is
-//            counted in Lane::stacks_truncated.
+//            counted in Lane::stacks_truncated; one whose inner frames are left out past the tree's
+//            bound, in Lane::stacks_shortened.
 #pragma once
 
 #include "format/arena.h"

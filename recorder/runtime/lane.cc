@@ -73,6 +73,7 @@ void clear_counters(Lane* lane) {
   lane->clock_clamps = 0;
   lane->filter_timeouts = 0;
   lane->stacks_truncated = 0;
+  lane->stacks_shortened = 0;
   lane->events_dropped = 0;
   lane->allocations_dropped = 0;
   lane->exit_ticks = 0;

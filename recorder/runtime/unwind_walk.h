@@ -41,6 +41,7 @@ inline constexpr std::uint32_t kFrameIsExact = 2;       // went on at pc + 1, bu
 inline constexpr std::uint32_t kFrameIsOwn = 4;         // of libspyglass.so
 inline constexpr std::uint32_t kFrameIsStop = 8;        // the one that holds `stop_sp`
 inline constexpr std::uint32_t kFrameIsOutermost = 16;  // by its rule
+inline constexpr std::uint32_t kFrameIsLeftOut = 32;    // the caller's: it has no node of its own
 
 enum class WalkEnd : std::uint32_t {
   kOutermost,

@@ -4,7 +4,7 @@
 import os
 import unittest
 
-from harness import program, run
+from harness import SPYGLASS, program, run
 from memory import (COUNTALLOC_LIBRARY, FAILALLOC_LIBRARY, FULL, MEMORY_ONLY, MemoryTest, frames,
                     installed, library, preloading, size)
 
@@ -200,6 +200,26 @@ class Neighbours(MemoryTest):
         recorded = self.record([installed("redis-server"), "--version"], *MEMORY_ONLY)
         self.assertEqual(recorded.status, 0)
         self.assertGreater(recorded.analysis()["memory"]["allocations"], 0)
+
+
+class FullTree(MemoryTest):
+    def test_stacks_that_lose_their_inner_frames_are_counted(self):
+        command = [program("alloc_containers")]
+        whole = self.record(command, *MEMORY_ONLY)
+        self.assertEqual(whole.analysis()["losses"], [])
+        recorded = self.record(command, *MEMORY_ONLY, "--tree-size=4K")
+        lost = [loss for loss in recorded.analysis()["losses"]
+                if loss["kind"] == "shortened_stacks"]
+        self.assertEqual([loss["lost"] for loss in lost], [True])
+        self.assertIn("--tree-size", lost[0]["reason"])
+        memory = recorded.analysis()["memory"]
+        self.assertGreater(lost[0]["count"], 0)
+        self.assertLess(lost[0]["count"], memory["allocations"] + memory["frees"])
+        for key in ("allocations", "allocated_bytes", "frees"):
+            self.assertEqual(memory[key], whole.analysis()["memory"][key], key)
+        text = run([SPYGLASS, "analyze", recorded.path]).stdout.decode()
+        self.assertIn("stacks lost their inner frames (the tree reached its bound, --tree-size)",
+                      text)
 
 
 def add_neighbour_tests():

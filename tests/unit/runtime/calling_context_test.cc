@@ -313,6 +313,34 @@ TEST_CASE("a smashed stack ends with a mark, never with a fault", "[unwind]") {
   CHECK(agrees());
 }
 
+// One place, so that only what is inside of it differs.
+[[gnu::noinline]] void look_below(unsigned depth, unsigned shape) {
+  call_down(depth, shape, look);
+  asm volatile("");
+}
+
+TEST_CASE("stacks that lose inner frames past the tree's bound are counted, each time",
+          "[unwind]") {
+  OwnSession session(options());
+  format::Lane* lane = OwnSession::lane();
+  std::size_t whole = 0;
+  std::uint64_t shortened = 0;
+  for (const unsigned depth : {4U, 4U, 40U, 40U, 41U, 4U}) {
+    // The same instructions again, so that the memo knows the frames that were left out.
+    for (int i = 0; i < 3; ++i) {
+      look_below(depth, 0);
+      shortened += depth > 4 ? 1 : 0;
+      CHECK(lane->stacks_shortened == shortened);
+      CHECK(agrees());
+      whole = whole == 0 ? g_seen.ours.size() : whole;
+      // Of the deeper stacks stays what the tree has: the first four levels of call_down(), and the
+      // next call site is another instruction.
+      CHECK(g_seen.ours.size() <= whole);
+    }
+    lane->tree_full = 1;
+  }
+}
+
 TEST_CASE("a retired node is not used again", "[unwind]") {
   OwnSession session(options());
   static const format::Node* nodes[2];
@@ -332,7 +360,7 @@ TEST_CASE("an unwind that a handler jumped out of is given up", "[unwind]") {
   OwnSession session(options());
   look();
   UnwindArea* area = area_of(OwnSession::lane());
-  area->depth = 1;  // its frame was far below ours
+  area->depth = 1;                        // its frame was far below ours
   area->outer_sp = area->home.words.low;  // with more, our own frame may lie below it
   look();
   CHECK(agrees());
