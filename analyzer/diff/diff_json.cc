@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "analyzer/diff/change_json.h"
 #include "analyzer/diff/diff_report.h"
 #include "analyzer/diff/drift.h"
 #include "analyzer/diff/operation_report.h"
@@ -16,14 +17,6 @@
 
 namespace spyglass {
 namespace {
-
-void write_change(JsonWriter& json, std::string_view key, const Change& change) {
-  json.key(key).begin_object();
-  json.key("base").number(change.base);
-  json.key("new").number(change.now);
-  json.key("change").number(change.delta());
-  json.end_object();
-}
 
 void write_split_change(JsonWriter& json, std::string_view key, const Change& calls,
                         const Change& time) {
@@ -225,10 +218,10 @@ void write_diff_json(std::ostream& out, const ProfileDiff& diff, const DiffView&
   write_change(json, "bytes", diff.operations.bytes);
   write_change(json, "errors", diff.operations.errors);
   write_change(json, "exceptions", diff.operations.thrown);
-  write_change(json, "allocations", diff.heap.allocations);
-  write_change(json, "allocated_bytes", diff.heap.allocated_bytes);
-  write_change(json, "peak_bytes", diff.heap.peak_bytes);
-  write_change(json, "leaked_bytes", diff.heap.leaked_bytes);
+  write_estimate(json, "allocations", diff.heap.allocations);
+  write_estimate(json, "allocated_bytes", diff.heap.allocated_bytes);
+  write_estimate(json, "peak_bytes", diff.heap.peak_bytes);
+  write_estimate(json, "leaked_bytes", diff.heap.leaked_bytes);
   json.end_object();
   json.key("equal").boolean(diff.empty());
   write_functions(json, "functions", diff, view, Presence::kCommon);

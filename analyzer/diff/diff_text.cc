@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "analyzer/diff/change_text.h"
 #include "analyzer/diff/diff_report.h"
 #include "analyzer/diff/drift.h"
 #include "analyzer/diff/operation_report.h"
@@ -21,11 +22,6 @@ double relative(const Change& change) {
   if (change.base == 0)
     return std::copysign(std::numeric_limits<double>::infinity(), change.delta());
   return change.delta() / std::fabs(change.base);
-}
-
-Tint direction(double delta) {
-  if (delta == 0) return Tint::kDim;
-  return delta > 0 ? Tint::kMore : Tint::kLess;
 }
 
 Cell duration_change(double delta) { return {format_duration_change(delta), direction(delta)}; }
@@ -66,13 +62,12 @@ void add_facts(TextTable& table, const TextStyle& style, const ProfileDiff& diff
 void add_sums(TextTable& table, const ProfileDiff& diff) {
   const auto row = [&](const char* label, const std::string& base, const std::string& now,
                        const std::string& text, const Change& change) {
-    const std::string percent = change.base == 0 || change.delta() == 0
-                                    ? ""
-                                    : "  " + format_percent_change(relative(change));
+    const bool unknown = change.base == 0 || change.delta() == 0 || change.within_error();
+    const std::string percent = unknown ? "" : "  " + format_percent_change(relative(change));
     table.add({{label, Tint::kDim},
                {base},
                {now},
-               {change.delta() == 0 ? "=" : text + percent, direction(change.delta())}});
+               {change.delta() == 0 ? "=" : text + percent, direction(change)}});
   };
   const auto time_row = [&](const char* label, const Change& change) {
     row(label, format_duration(change.base), format_duration(change.now),
@@ -80,7 +75,7 @@ void add_sums(TextTable& table, const ProfileDiff& diff) {
   };
   const auto count_row = [&](const char* label, const Change& change) {
     row(label, format_count(whole(change.base)), format_count(whole(change.now)),
-        format_count_change(change.delta()), change);
+        count_change_text(change), change);
   };
   const auto has = [](const Change& change) { return change.base + change.now > 0; };
   time_row("duration", diff.totals.duration_ns);
@@ -89,9 +84,8 @@ void add_sums(TextTable& table, const ProfileDiff& diff) {
   if (has(diff.totals.samples)) count_row("samples", diff.totals.samples);
   if (has(diff.operations.wait_ns)) time_row("waited", diff.operations.wait_ns);
   const auto bytes_row = [&](const char* label, const Change& change) {
-    const std::string size = format_bytes(whole(std::fabs(change.delta())));
     row(label, format_bytes(whole(change.base)), format_bytes(whole(change.now)),
-        (change.delta() < 0 ? "-" : "+") + size, change);
+        bytes_change_text(change), change);
   };
   if (has(diff.heap.allocations)) {
     count_row("allocations", diff.heap.allocations);
@@ -213,9 +207,7 @@ void write_common(std::ostream& out, const TextStyle& style, const ProfileDiff& 
                      true});
     table.add(std::move(cells));
   }
-  if (count < rows.size()) {
-    table.add_note(fmt::format("and {} more (--top)", format_count(rows.size() - count)));
-  }
+  note_rest(table, rows.size(), count);
   write_heading(out, style, fmt::format("Functions by change of {}", key_title(view.key)),
                 fmt::format("{} = by calls + by speed", title));
   table.write(out, style);

@@ -15,6 +15,10 @@ namespace spyglass {
 namespace {
 
 double& side(Change& change, bool is_new) { return is_new ? change.now : change.base; }
+void count(double amount, double error, bool is_new, Change& change) {
+  side(change, is_new) += amount;
+  change.variance += error * error;
+}
 double number(std::uint64_t count) { return static_cast<double>(count); }
 
 auto key_of(const HeapRow& row) { return std::tie(row.operation, row.function, row.stack); }
@@ -27,10 +31,12 @@ class RowTable {
  public:
   void add(HeapRow key, const HeapStack& stack, bool is_new) {
     HeapRow& row = rows_.try_emplace(key, key).first->second;
-    side(row.allocations, is_new) += number(stack.allocations);
-    side(row.allocated_bytes, is_new) += number(stack.allocated_bytes);
-    side(row.peak_bytes, is_new) += number(stack.peak_bytes);
-    side(row.leaked_bytes, is_new) += stack.suppression == 0 ? number(stack.leaked_bytes) : 0;
+    count(number(stack.allocations), stack.allocations_error, is_new, row.allocations);
+    count(number(stack.allocated_bytes), stack.allocated_bytes_error, is_new, row.allocated_bytes);
+    count(number(stack.peak_bytes), stack.peak_bytes_error, is_new, row.peak_bytes);
+    if (stack.suppression == 0) {
+      count(number(stack.leaked_bytes), stack.leaked_bytes_error, is_new, row.leaked_bytes);
+    }
   }
 
   std::vector<HeapRow> finish() {
@@ -77,6 +83,15 @@ bool HeapRow::changed() const {
   return false;
 }
 
+bool HeapRow::significant() const {
+  for (const Change* change : {&allocations, &allocated_bytes, &peak_bytes, &leaked_bytes}) {
+    if (change->delta() != 0 && !change->within_error()) return true;
+  }
+  return false;
+}
+
+bool HeapDiff::estimated() const { return allocations.variance > 0; }
+
 bool HeapDiff::empty() const { return !any_changed(functions) && !any_changed(stacks); }
 
 HeapDiff diff_heaps(const Profile& base, const Profile& now) {
@@ -91,10 +106,11 @@ HeapDiff diff_heaps(const Profile& base, const Profile& now) {
       functions.add(row_of(profile, stack, false), stack, is_new);
       stacks.add(row_of(profile, stack, true), stack, is_new);
     }
-    side(diff.allocations, is_new) = number(profile.heap->allocations);
-    side(diff.allocated_bytes, is_new) = number(profile.heap->allocated_bytes);
-    side(diff.peak_bytes, is_new) = number(profile.heap->peak_bytes);
-    side(diff.leaked_bytes, is_new) = number(profile.heap->leaked_bytes);
+    const Heap& heap = *profile.heap;
+    count(number(heap.allocations), heap.allocations_error, is_new, diff.allocations);
+    count(number(heap.allocated_bytes), heap.allocated_bytes_error, is_new, diff.allocated_bytes);
+    count(number(heap.peak_bytes), heap.peak_bytes_error, is_new, diff.peak_bytes);
+    count(number(heap.leaked_bytes), heap.leaked_bytes_error, is_new, diff.leaked_bytes);
   }
   diff.functions = functions.finish();
   diff.stacks = stacks.finish();

@@ -24,6 +24,7 @@ struct HeapRow {
   Change leaked_bytes;
 
   bool changed() const;
+  bool significant() const;  // by more than the error of estimates
 };
 
 struct HeapDiff {
@@ -38,6 +39,7 @@ struct HeapDiff {
   Change leaked_bytes;
 
   bool empty() const;
+  bool estimated() const;  // from samples, on either side
 };
 
 HeapDiff diff_heaps(const Profile& base, const Profile& now);

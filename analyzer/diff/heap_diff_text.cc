@@ -6,22 +6,13 @@
 #include <cmath>
 #include <string>
 
+#include "analyzer/diff/change_json.h"
+#include "analyzer/diff/change_text.h"
 #include "analyzer/diff/operation_report.h"
 #include "analyzer/report/quantity.h"
 
 namespace spyglass {
 namespace {
-
-std::string bytes_change(double delta) {
-  const auto size = static_cast<std::uint64_t>(std::min(std::fabs(delta), 9e18));
-  return (delta < 0 ? "-" : "+") + format_bytes(size);
-}
-
-Cell bytes_cell(const Change& change) {
-  const double delta = change.delta();
-  if (delta == 0) return {""};
-  return {bytes_change(delta), delta > 0 ? Tint::kMore : Tint::kLess};
-}
 
 Cell plain_cell(double bytes) {
   return {format_bytes(static_cast<std::uint64_t>(std::max(bytes, 0.0))), Tint::kDim};
@@ -45,14 +36,6 @@ std::vector<const HeapRow*> shown_rows(const std::vector<HeapRow>& rows, const H
   return shown;
 }
 
-void write_change(JsonWriter& json, std::string_view key, const Change& change) {
-  json.key(key).begin_object();
-  json.key("base").number(change.base);
-  json.key("new").number(change.now);
-  json.key("change").number(change.delta());
-  json.end_object();
-}
-
 void write_rows_json(JsonWriter& json, std::string_view key, bool with_stack,
                      const std::vector<const HeapRow*>& rows) {
   json.key(key).begin_array();
@@ -66,10 +49,10 @@ void write_rows_json(JsonWriter& json, std::string_view key, bool with_stack,
       for (const std::string& name : row->stack) json.text(name);
       json.end_array();
     }
-    write_change(json, "allocations", row->allocations);
-    write_change(json, "allocated_bytes", row->allocated_bytes);
-    write_change(json, "peak_bytes", row->peak_bytes);
-    write_change(json, "leaked_bytes", row->leaked_bytes);
+    write_estimate(json, "allocations", row->allocations);
+    write_estimate(json, "allocated_bytes", row->allocated_bytes);
+    write_estimate(json, "peak_bytes", row->peak_bytes);
+    write_estimate(json, "leaked_bytes", row->leaked_bytes);
     json.end_object();
   }
   json.end_array();
@@ -92,21 +75,22 @@ void write_heap_diff(std::ostream& out, const TextStyle& style, const HeapDiff& 
   const std::size_t count = view.top == 0 ? rows.size() : std::min(view.top, rows.size());
   for (std::size_t i = 0; i < count; ++i) {
     const HeapRow& row = *rows[i];
-    const double delta = row.allocations.delta();
     table.add({bytes_cell(row.allocated_bytes),
                plain_cell(row.allocated_bytes.base),
                plain_cell(row.allocated_bytes.now),
-               {delta == 0 ? "" : format_count_change(delta)},
+               count_cell(row.allocations),
                bytes_cell(row.peak_bytes),
                bytes_cell(row.leaked_bytes),
                {row.operation},
-               {row.function, Tint::kStrong}});
+               {row.function, row.significant() ? Tint::kStrong : Tint::kNone}});
   }
-  if (count < rows.size()) {
-    table.add_note(fmt::format("and {} more (--top)", format_count(rows.size() - count)));
-  }
+  note_rest(table, rows.size(), count);
   table.drop_empty_columns();
-  write_heading(out, style, "Memory by change of what was allocated");
+  write_heading(out, style, "Memory by change of what was allocated",
+                diff.estimated()
+                    ? "estimates from samples; ± is a standard error, below 2 of them a "
+                      "change may be chance"
+                    : "");
   table.write(out, style);
 }
 

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "analyzer/diff/change_json.h"
+#include "analyzer/diff/change_text.h"
 #include "analyzer/diff/diff_report.h"
 #include "analyzer/diff/operation_report.h"
 #include "analyzer/report/json_writer.h"
@@ -13,21 +15,6 @@
 
 namespace spyglass {
 namespace {
-
-Tint direction(double delta) {
-  if (delta == 0) return Tint::kDim;
-  return delta > 0 ? Tint::kMore : Tint::kLess;
-}
-
-Cell time_cell(const Change& change) {
-  return {change.delta() == 0 ? "" : format_duration_change(change.delta()),
-          direction(change.delta())};
-}
-
-Cell count_cell(const Change& change) {
-  return {change.delta() == 0 ? "" : format_count_change(change.delta()),
-          direction(change.delta())};
-}
 
 // Rows whose time (or number) changed by at least `threshold` of the whole.
 std::vector<const OperationRow*> shown_rows(const std::vector<OperationRow>& rows,
@@ -71,20 +58,10 @@ void write_rows(std::ostream& out, const TextStyle& style, const DiffView& view,
                {row.function},
                {row.object + caught, Tint::kStrong}});
   }
-  if (count < rows.size()) {
-    table.add_note(fmt::format("and {} more (--top)", format_count(rows.size() - count)));
-  }
+  note_rest(table, rows.size(), count);
   table.drop_empty_columns();
   write_heading(out, style, title);
   table.write(out, style);
-}
-
-void write_change(JsonWriter& json, std::string_view key, const Change& change) {
-  json.key(key).begin_object();
-  json.key("base").number(change.base);
-  json.key("new").number(change.now);
-  json.key("change").number(change.delta());
-  json.end_object();
 }
 
 enum class RowKind { kWait, kLock, kIo, kException };
@@ -186,9 +163,7 @@ void write_sampled_diff(std::ostream& out, const TextStyle& style, const Profile
                 source_place(style, function.function()),
                 true}});
   }
-  if (count < rows.size()) {
-    table.add_note(fmt::format("and {} more (--top)", format_count(rows.size() - count)));
-  }
+  note_rest(table, rows.size(), count);
   write_heading(out, style, "Functions by change of CPU time",
                 "from samples; below 3 σ it may be chance");
   table.write(out, style);

@@ -40,6 +40,7 @@ struct HeapStack {
   double allocations_error = 0;
   double allocated_bytes_error = 0;
   double leaked_bytes_error = 0;
+  double peak_bytes_error = 0;
   Histogram sizes;
   Histogram lifetimes;  // of those that were freed
 };

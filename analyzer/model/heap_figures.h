@@ -10,6 +10,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -49,17 +50,22 @@ class SparseHistogram {
 struct HeapAmount {
   std::uint64_t blocks = 0;
   std::uint64_t bytes = 0;
+  double variance = 0;  // of bytes, where they are an estimate
 
   HeapAmount& operator+=(const HeapAmount& other) {
     blocks += other.blocks;
     bytes += other.bytes;
+    variance += other.variance;
     return *this;
   }
   HeapAmount& operator-=(const HeapAmount& other) {
     blocks -= other.blocks;
     bytes -= other.bytes;
+    variance -= other.variance;
     return *this;
   }
+  // A standard error; differences of sums may leave less than nothing.
+  double error() const { return std::sqrt(std::max(0.0, variance)); }
 };
 
 struct NodeFigures {
@@ -76,8 +82,6 @@ struct NodeFigures {
   std::uint64_t reallocations = 0;
   std::uint64_t moved_bytes = 0;
   double allocations_variance = 0;
-  double bytes_variance = 0;
-  double leaked_variance = 0;
   SparseHistogram sizes;
   SparseHistogram lifetimes;
 };

@@ -100,10 +100,7 @@ void HeapReplay::see(std::uint32_t id, std::uint32_t node, const AllocationRecor
 void HeapReplay::count_allocation(Thread& by, const LiveBlock& block, const HeapAmount& amount) {
   NodeFigures& node = figures_[block.node];
   node.allocated += amount;
-  const double variance = weights_.variance_of(block.bytes);
-  const auto bytes = static_cast<double>(block.bytes);
-  node.allocations_variance += variance;
-  node.bytes_variance += variance * bytes * bytes;
+  node.allocations_variance += weights_.variance_of(block.bytes);
   node.sizes.add(size_bucket(block.bytes), amount.blocks);
   node.longest_chain = std::max(node.longest_chain, block.chain);
   if (block.chain != 0) {
@@ -139,14 +136,8 @@ void HeapReplay::allocate(Thread& by, std::uint32_t node, const AllocationRecord
     count_allocation(by, block, amount);
   }
   by.moving = false;
-  const bool highest = figures_.grow(node, amount);
-  if (settings_.sample_bytes != 0) {
-    const auto bytes = static_cast<double>(record.bytes);
-    live_variance_ += weights_.variance_of(record.bytes) * bytes * bytes;
-  }
-  if (highest) {
+  if (figures_.grow(node, amount)) {
     totals_.peak_ticks = record.ticks;
-    totals_.peak_variance = live_variance_;
   }
   process.live += amount;
   if (counting_ && process.live.bytes > process.peak_bytes) {
@@ -207,10 +198,6 @@ std::uint32_t HeapReplay::lifetime_bucket(std::uint64_t ticks) const {
 
 void HeapReplay::end_block(const LiveBlock& block, std::uint64_t ticks, bool temporary) {
   const HeapAmount amount = weights_.of(block.bytes);
-  if (settings_.sample_bytes != 0) {
-    const auto bytes = static_cast<double>(block.bytes);
-    live_variance_ -= weights_.variance_of(block.bytes) * bytes * bytes;
-  }
   figures_.shrink(block.node, amount);
   if (counting_) {
     NodeFigures& node = figures_[block.node];
@@ -262,7 +249,6 @@ void HeapReplay::reach(const Milestone& milestone) {
       counting_ = true;
       figures_.restart_tracking();
       totals_.peak_ticks = settings_.range.start;
-      totals_.peak_variance = live_variance_;
       totals_.mapped_peak_bytes = totals_.mapped_live_bytes;
       for (auto& [id, process] : processes_) {
         process.peak_bytes = process.live.bytes;
@@ -299,9 +285,6 @@ void HeapReplay::end_process(Process& process) {
     const HeapAmount amount = weights_.of(block.bytes);
     figures_.shrink(block.node, amount);
     NodeFigures& node = figures_[block.node];
-    const auto bytes = static_cast<double>(block.bytes);
-    const double variance = weights_.variance_of(block.bytes) * bytes * bytes;
-    live_variance_ -= variance;
     if (execed) {
       totals_.execed_bytes += amount.bytes;
       return;
@@ -313,7 +296,6 @@ void HeapReplay::end_process(Process& process) {
       return;
     }
     node.leaked += amount;
-    node.leaked_variance += variance;
     const std::uint32_t suppression =
         block.node < settings_.suppressions.size() ? settings_.suppressions[block.node] : 0;
     if (suppression == 0) {

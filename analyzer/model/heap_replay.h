@@ -83,7 +83,6 @@ class HeapReplay {
     std::int64_t inherited_frees = 0;
     std::uint64_t late_frees = 0;
     std::uint64_t peak_ticks = 0;
-    double peak_variance = 0;
     std::uint64_t mapped_live_bytes = 0;
     std::uint64_t mapped_peak_bytes = 0;
     std::uint64_t execed_bytes = 0;
@@ -145,7 +144,6 @@ class HeapReplay {
   std::vector<Step> steps_;
   std::size_t step_ = 0;
   Totals totals_;
-  double live_variance_ = 0;  // of live bytes
   std::uint64_t late_ticks_ = 0;
   bool counting_ = true;  // within the range
 };

@@ -105,7 +105,7 @@ class HeapWriter {
     heap_.peak_bytes = peak.bytes;
     heap_.peak_allocations = blocks(peak.blocks, unit_);
     heap_.peak_at_ns = clock_.ns_since_start(totals.peak_ticks);
-    heap_.peak_bytes_error = std::sqrt(std::max(0.0, totals.peak_variance));
+    heap_.peak_bytes_error = peak.error();
     heap_.execed_bytes = totals.execed_bytes;
     if (options_.at_ticks) {
       heap_.live_at_ns = clock_.ns_since_start(*options_.at_ticks);
@@ -141,8 +141,8 @@ class HeapWriter {
                      stack.suppression == 0 ? stack.leaked_bytes : 0};
       add_to_totals(stack);
       variances_.allocations += figures.allocations_variance;
-      variances_.bytes += figures.bytes_variance;
-      variances_.leaked += stack.suppression == 0 ? figures.leaked_variance : 0;
+      variances_.bytes += figures.allocated.variance;
+      variances_.leaked += stack.suppression == 0 ? figures.leaked.variance : 0;
       heap_.stacks.push_back(std::move(stack));
     }
     heap_.allocations_error = std::sqrt(variances_.allocations);
@@ -169,8 +169,9 @@ class HeapWriter {
     stack.leaked_allocations = blocks(figures.leaked.blocks, unit_);
     stack.suppression = suppressions_[node];
     stack.allocations_error = std::sqrt(figures.allocations_variance);
-    stack.allocated_bytes_error = std::sqrt(figures.bytes_variance);
-    stack.leaked_bytes_error = std::sqrt(figures.leaked_variance);
+    stack.allocated_bytes_error = figures.allocated.error();
+    stack.leaked_bytes_error = figures.leaked.error();
+    stack.peak_bytes_error = figures.at_peak.error();
     stack.sizes = figures.sizes.histogram(unit_);
     stack.lifetimes = figures.lifetimes.histogram(unit_);
     return stack;

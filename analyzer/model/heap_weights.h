@@ -25,12 +25,13 @@ class HeapWeights {
 
   HeapAmount of(std::uint64_t bytes) const {
     if (distance_ <= 0) {
-      return {1, bytes};
+      return {1, bytes, 0};
     }
     const double share = probability(bytes);
+    const auto size = static_cast<double>(bytes);
     return {static_cast<std::uint64_t>(std::llround(kUnit / share)),
-            static_cast<std::uint64_t>(
-                std::llround(std::min(static_cast<double>(bytes) / share, kMost)))};
+            static_cast<std::uint64_t>(std::llround(std::min(size / share, kMost))),
+            (1 - share) / (share * share) * size * size};
   }
   // Of the number of blocks.
   double variance_of(std::uint64_t bytes) const {

@@ -156,7 +156,7 @@ TEST_CASE("heap replay: estimates from samples are unbiased, and their error is 
     bytes += estimate;
     squares +=
         (estimate - static_cast<double>(true_bytes)) * (estimate - static_cast<double>(true_bytes));
-    variances += figures.bytes_variance;
+    variances += figures.allocated.variance;
     CHECK(figures.leaked.bytes == figures.allocated.bytes);
   }
   CHECK(count / kRounds == Approx(kBlocks).epsilon(0.05));

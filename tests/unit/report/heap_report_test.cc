@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Memory in text and JSON, and as a metric of the other views.
 #include <catch2/catch.hpp>
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
@@ -146,6 +147,54 @@ TEST_CASE("heap report: what grew") {
   CHECK(document["summary"]["leaked_bytes"]["change"] == 2000);
   CHECK(document["memory"]["functions"][0]["function"] == "parse");
   CHECK(document["memory"]["stacks"][0]["stack"][0] == "parse");
+}
+
+HeapScript sampled(std::uint64_t blocks) {
+  HeapScript script;
+  script.memory(format::MemoryMode::kSample, 1000);
+  for (std::uint64_t i = 0; i < blocks; ++i) {
+    script.get(10 + i, {"main", "parse"}, 0x1000 + 0x100 * i, 100);
+  }
+  return script;
+}
+
+TEST_CASE("heap report: a change of estimates within their error is no finding") {
+  const Profile base = sampled(100).profile();
+  const auto text_of = [](const ProfileDiff& diff) {
+    std::ostringstream out;
+    write_diff(out, {}, diff, {});
+    return out.str();
+  };
+  const auto memory_of = [](const ProfileDiff& diff) {
+    std::ostringstream out;
+    write_diff_json(out, diff, {}, {});
+    return json::parse(out.str());
+  };
+  // Of n samples, n^0.5 are chance; a little less, as larger blocks are taken more often.
+  const Profile more = sampled(110).profile();
+  const ProfileDiff small = diff_profiles(base, more);
+  const HeapRow& row = small.heap.functions.front();
+  CHECK(row.allocations.delta() == Approx(105.1).margin(1));
+  CHECK(row.allocations.error() == Approx(std::sqrt(210 * 0.9048) / 0.0952).epsilon(0.01));
+  CHECK(row.peak_bytes.error() == Approx(row.leaked_bytes.error()));
+  CHECK_FALSE(row.significant());
+  CHECK(text_of(small).find("within error") != std::string::npos);
+  const json change = memory_of(small)["memory"]["functions"][0]["allocated_bytes"];
+  CHECK(change["within_error"] == true);
+  CHECK(change["error"].get<double>() > change["change"].get<double>());
+  CHECK(memory_of(small)["summary"]["peak_bytes"]["within_error"] == true);
+  const Profile twice = sampled(200).profile();
+  const ProfileDiff large = diff_profiles(base, twice);
+  CHECK(large.heap.functions.front().significant());
+  CHECK(text_of(large).find("within error") == std::string::npos);
+  CHECK(text_of(large).find(" ± ") != std::string::npos);
+  // Where everything is recorded, any change counts.
+  const Profile before = leaky(1000).profile();
+  const Profile after = leaky(1010).profile();
+  const ProfileDiff exact = diff_profiles(before, after);
+  CHECK(exact.heap.functions.front().significant());
+  CHECK(text_of(exact).find("±") == std::string::npos);
+  CHECK(memory_of(exact)["memory"]["functions"][0]["allocated_bytes"]["error"] == 0);
 }
 
 }  // namespace
