@@ -2,7 +2,6 @@
 // Allocations from rings and nodes to the recording.
 #include <catch2/catch.hpp>
 
-#include "format/allocation_codec.h"
 #include "format/operation.h"
 #include "tests/unit/collector/fake_target.h"
 
@@ -28,39 +27,7 @@ void push(FakeThread& thread, std::uint32_t cell, const AllocationRecord& record
       FakeThread::word(RingKind::kAllocation, cell, static_cast<std::uint64_t>(record.kind)));
 }
 
-struct Told {
-  std::vector<AllocationRecord> records;
-  std::vector<format::MetricRow> metrics;
-  std::vector<format::ResidentRecord> resident;
-  RecordingTables tables;
-};
-
-Told read_told(const std::string& path) {
-  Told told;
-  Result<SgzReader> reader = SgzReader::open(path);
-  REQUIRE(reader);
-  told.tables = read_tables(*reader);
-  reader->rewind();
-  BlockView block;
-  std::vector<std::uint8_t> raw;
-  while (reader->next(block)) {
-    REQUIRE(reader->payload(block, raw));
-    if (block.header.kind == format::BlockKind::kAllocations) {
-      const std::size_t before = told.records.size();
-      REQUIRE(format::decode_allocations(raw, block.header.records, told.records));
-      CHECK(std::ranges::is_sorted(std::span(told.records).subspan(before), {},
-                                   &AllocationRecord::ticks));
-    } else if (block.header.kind == format::BlockKind::kMetrics) {
-      REQUIRE(format::decode_metrics(raw, block.header.records, told.metrics));
-    } else if (block.header.kind == format::BlockKind::kResident) {
-      REQUIRE(format::decode_resident(raw, block.header.records, told.resident));
-    }
-  }
-  REQUIRE(reader->damage().empty());
-  return told;
-}
-
-std::uint64_t lost_allocations(const Told& told) {
+std::uint64_t lost_allocations(const Recorded& told) {
   std::uint64_t count = 0;
   for (const format::LossRecord& loss : told.tables.losses) {
     count += loss.kind == format::LossKind::kAllocations ? loss.count : 0;
@@ -86,14 +53,14 @@ TEST_CASE("collector: allocations come out whole, in order of time, across laps 
     }
   }
   session.collector->finish(false);
-  Told told = read_told(session.path);
-  REQUIRE(told.records.size() == kCount);
-  std::ranges::sort(told.records, {}, &AllocationRecord::address);
+  Recorded told = read_whole_recording(session.path);
+  REQUIRE(told.allocations.size() == kCount);
+  std::ranges::sort(told.allocations, {}, &AllocationRecord::address);
   for (std::uint64_t i = 0; i < kCount; ++i) {
-    CHECK(told.records[i].address == 0x1000 + i * 16);
-    CHECK(told.records[i].bytes == i);
+    CHECK(told.allocations[i].address == 0x1000 + i * 16);
+    CHECK(told.allocations[i].bytes == i);
   }
-  const auto& site = told.tables.sites.at(told.tables.nodes.at(told.records[0].node).site);
+  const auto& site = told.tables.sites.at(told.tables.nodes.at(told.allocations[0].node).site);
   CHECK(site.offset ==
         (format::kOperationSite | static_cast<std::uint64_t>(format::Operation::k_malloc)));
   CHECK(lost_allocations(told) == 0);
@@ -113,9 +80,9 @@ TEST_CASE("collector: an allocation waits until both of its records are there") 
   session.turn();
   CHECK(thread.lane().ring_tail.load() == 2);
   session.collector->finish(false);
-  const Told told = read_told(session.path);
-  REQUIRE(told.records.size() == 1);
-  CHECK(told.records[0].kind == AllocationKind::kFree);
+  const Recorded told = read_whole_recording(session.path);
+  REQUIRE(told.allocations.size() == 1);
+  CHECK(told.allocations[0].kind == AllocationKind::kFree);
 }
 
 TEST_CASE("collector: allocations that make no sense are counted, not believed") {
@@ -128,9 +95,9 @@ TEST_CASE("collector: allocations that make no sense are counted, not believed")
   push(thread, cell, {now + (std::uint64_t{1} << 50U), AllocationKind::kAllocate, 0, 1, 1});
   push(thread, cell, {now, AllocationKind::kAllocate, 0, 2, 3});
   session.collector->finish(false);
-  const Told told = read_told(session.path);
-  REQUIRE(told.records.size() == 1);
-  CHECK(told.records[0].address == 2);
+  const Recorded told = read_whole_recording(session.path);
+  REQUIRE(told.allocations.size() == 1);
+  CHECK(told.allocations[0].address == 2);
 }
 
 TEST_CASE("collector: counters of memory operations are metrics, and losses are told") {
@@ -146,7 +113,7 @@ TEST_CASE("collector: counters of memory operations are metrics, and losses are 
   thread.lane().allocations_dropped = 7;
   session.turn();
   session.collector->finish(false);
-  const Told told = read_told(session.path);
+  const Recorded told = read_whole_recording(session.path);
   const auto value = [&](Metric metric) {
     std::uint64_t sum = 0;
     for (const format::MetricRow& row : told.metrics) {
@@ -169,7 +136,7 @@ TEST_CASE("collector: what a live process has in memory is looked at with each s
   ::usleep(3000);  // the interval is 1 ms
   session.turn();
   session.collector->finish(false);
-  const Told told = read_told(session.path);
+  const Recorded told = read_whole_recording(session.path);
   REQUIRE_FALSE(told.resident.empty());
   CHECK(told.resident[0].resident_bytes > 1U << 20U);  // of this test itself
   CHECK(told.tables.processes.contains(told.resident[0].process));

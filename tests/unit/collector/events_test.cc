@@ -2,8 +2,6 @@
 // What threads tell besides calls: events in rings, tagged nodes, metrics of nodes.
 #include <catch2/catch.hpp>
 
-#include "format/event_codec.h"
-#include "format/metadata_codec.h"
 #include "format/operation.h"
 #include "tests/unit/collector/fake_target.h"
 
@@ -28,42 +26,7 @@ void push_event(FakeThread& thread, EventKind kind, std::uint32_t cell, std::uin
                                     static_cast<std::uint64_t>(kind)));
 }
 
-struct Told {
-  std::vector<std::pair<std::uint32_t, format::EventRecord>> events;  // thread, event
-  std::vector<format::MetricRow> metrics;
-  std::vector<format::ObjectInfo> objects;
-  RecordingTables tables;
-};
-
-Told read_told(const std::string& path) {
-  Told told;
-  Result<SgzReader> reader = SgzReader::open(path);
-  REQUIRE(reader);
-  told.tables = read_tables(*reader);
-  reader->rewind();
-  BlockView block;
-  std::vector<std::uint8_t> raw;
-  while (reader->next(block)) {
-    REQUIRE(reader->payload(block, raw));
-    if (block.header.kind == format::BlockKind::kEvents) {
-      std::vector<format::EventRecord> events;
-      REQUIRE(format::decode_events(raw, block.header.records, events));
-      for (const format::EventRecord& event : events) {
-        told.events.emplace_back(block.header.thread, event);
-      }
-    } else if (block.header.kind == format::BlockKind::kMetrics) {
-      REQUIRE(format::decode_metrics(raw, block.header.records, told.metrics));
-    } else if (block.header.kind == format::BlockKind::kObjects) {
-      auto objects = format::decode_objects(raw);
-      REQUIRE(objects);
-      told.objects.insert(told.objects.end(), objects->begin(), objects->end());
-    }
-  }
-  REQUIRE(reader->damage().empty());
-  return told;
-}
-
-const format::SiteRecord& site_of(const Told& told, std::uint32_t node) {
+const format::SiteRecord& site_of(const Recorded& told, std::uint32_t node) {
   return told.tables.sites.at(told.tables.nodes.at(node).site);
 }
 
@@ -87,7 +50,7 @@ TEST_CASE("collector: events keep every part, across laps of the ring") {
     session.turn(1);
   }
   session.collector->finish(false);
-  const Told told = read_told(session.path);
+  const Recorded told = read_whole_recording(session.path);
   REQUIRE(told.events.size() == kEvents);
   const auto& [thread, event] = told.events.back();
   CHECK(told.tables.threads.at(thread).tid == 1);
@@ -119,7 +82,7 @@ TEST_CASE("collector: an event waits until its head, which comes last, is there"
   session.turn();
   CHECK(thread.lane().ring_tail.load() == 3);
   session.collector->finish(false);
-  CHECK(read_told(session.path).events.size() == 1);
+  CHECK(read_whole_recording(session.path).events.size() == 1);
 }
 
 TEST_CASE("collector: the last drain keeps events that lie across its batches") {
@@ -138,7 +101,7 @@ TEST_CASE("collector: the last drain keeps events that lie across its batches") 
   session.collector->post_end({static_cast<std::uint32_t>(::getpid()), 0});
   session.turn();
   session.collector->finish(false);
-  CHECK(read_told(session.path).events.size() == kEvents);
+  CHECK(read_whole_recording(session.path).events.size() == kEvents);
 }
 
 TEST_CASE("collector: operations and objects become sites of their own") {
@@ -172,7 +135,7 @@ TEST_CASE("collector: operations and objects become sites of their own") {
   session.turn();
   session.collector->finish(false);
 
-  const Told told = read_told(session.path);
+  const Recorded told = read_whole_recording(session.path);
   REQUIRE(told.objects.size() == 1);
   CHECK(told.objects[0].name == name);
   CHECK(told.objects[0].kind == format::ObjectKind::kFile);
@@ -202,7 +165,7 @@ TEST_CASE("collector: objects and events of a hostile target do no harm") {
   thread.write(thread.lane().ring_head - 1, now, FakeThread::word(RingKind::kEvent, wild, 0xff02));
   session.turn();
   session.collector->finish(false);
-  CHECK(read_told(session.path).events.size() <= 1);
+  CHECK(read_whole_recording(session.path).events.size() <= 1);
 }
 
 }  // namespace spyglass::tests

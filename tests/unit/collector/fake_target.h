@@ -4,16 +4,21 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "analyzer/reader/recording_tables.h"
 #include "analyzer/reader/sgz_reader.h"
+#include "format/allocation_codec.h"
 #include "format/arena.h"
+#include "format/event_codec.h"
+#include "format/metadata_codec.h"
 #include "format/span_codec.h"
 #include "format/table_codec.h"
 #include "recorder/collector/arena_owner.h"
@@ -201,16 +206,58 @@ class FakeSession {
   }
 };
 
-// Everything in the recording at `path`.
+// What is in a recording.
 struct Recorded {
   RecordingTables tables;
   std::vector<format::CounterRow> rows;
-  std::vector<std::pair<std::uint32_t, format::SpanRecord>> spans;  // thread, span
+  std::vector<format::MetricRow> metrics;
+  std::vector<std::pair<std::uint32_t, format::SpanRecord>> spans;    // thread, span
+  std::vector<std::pair<std::uint32_t, format::EventRecord>> events;  // thread, event
+  std::vector<format::AllocationRecord> allocations;
+  std::vector<format::ResidentRecord> resident;
+  std::vector<format::ObjectInfo> objects;
   std::vector<format::OpenCall> open_calls;
   bool damaged = false;
   bool has_footer = false;
 };
 
+// Decodes what belongs to one thread; adds it with the thread's id.
+template <typename Record, typename Decode>
+void take_records(const format::BlockHeader& header, const std::vector<std::uint8_t>& raw,
+                  Decode decode, std::vector<std::pair<std::uint32_t, Record>>& into) {
+  std::vector<Record> records;
+  REQUIRE(decode(raw, header.records, records));
+  for (Record& record : records) into.emplace_back(header.thread, std::move(record));
+}
+
+inline void take_block(const format::BlockHeader& header, const std::vector<std::uint8_t>& raw,
+                       Recorded& recorded) {
+  using format::BlockKind;
+  if (header.kind == BlockKind::kCounters) {
+    REQUIRE(format::decode_counters(raw, header.records, recorded.rows));
+  } else if (header.kind == BlockKind::kMetrics) {
+    REQUIRE(format::decode_metrics(raw, header.records, recorded.metrics));
+  } else if (header.kind == BlockKind::kOpenCalls) {
+    REQUIRE(format::decode_open_calls(raw, header.records, recorded.open_calls));
+  } else if (header.kind == BlockKind::kSpans) {
+    take_records(header, raw, format::decode_spans, recorded.spans);
+  } else if (header.kind == BlockKind::kEvents) {
+    take_records(header, raw, format::decode_events, recorded.events);
+  } else if (header.kind == BlockKind::kAllocations) {
+    const std::size_t before = recorded.allocations.size();
+    REQUIRE(format::decode_allocations(raw, header.records, recorded.allocations));
+    CHECK(std::ranges::is_sorted(std::span(recorded.allocations).subspan(before), {},
+                                 &format::AllocationRecord::ticks));
+  } else if (header.kind == BlockKind::kResident) {
+    REQUIRE(format::decode_resident(raw, header.records, recorded.resident));
+  } else if (header.kind == BlockKind::kObjects) {
+    auto objects = format::decode_objects(raw);
+    REQUIRE(objects);
+    recorded.objects.insert(recorded.objects.end(), objects->begin(), objects->end());
+  }
+}
+
+// Everything in the recording at `path`.
 inline Recorded read_recording(const std::string& path) {
   Recorded recorded;
   Result<SgzReader> reader = SgzReader::open(path);
@@ -221,20 +268,17 @@ inline Recorded read_recording(const std::string& path) {
   std::vector<std::uint8_t> raw;
   while (reader->next(block)) {
     REQUIRE(reader->payload(block, raw));
-    if (block.header.kind == format::BlockKind::kCounters) {
-      REQUIRE(format::decode_counters(raw, block.header.records, recorded.rows));
-    } else if (block.header.kind == format::BlockKind::kOpenCalls) {
-      REQUIRE(format::decode_open_calls(raw, block.header.records, recorded.open_calls));
-    } else if (block.header.kind == format::BlockKind::kSpans) {
-      std::vector<format::SpanRecord> spans;
-      REQUIRE(format::decode_spans(raw, block.header.records, spans));
-      for (const format::SpanRecord& span : spans) {
-        recorded.spans.emplace_back(block.header.thread, span);
-      }
-    }
+    take_block(block.header, raw, recorded);
   }
   recorded.damaged = !reader->damage().empty();
   recorded.has_footer = reader->has_footer();
+  return recorded;
+}
+
+// Likewise, of one that nothing is wrong with.
+inline Recorded read_whole_recording(const std::string& path) {
+  Recorded recorded = read_recording(path);
+  REQUIRE_FALSE(recorded.damaged);
   return recorded;
 }
 
