@@ -116,13 +116,23 @@ int write_text(const AnalyzeRequest& request, const Profile& profile) {
 
 int write_csv(const AnalyzeRequest& request, const Profile& profile) {
   const AnalyzeOptions& options = request.options;
+  const std::size_t top = options.top < 0 ? 0 : static_cast<std::size_t>(options.top);
   if (options.threads) {
     write_threads_csv(std::cout, profile);
+  } else if (options.waits) {
+    write_waits_csv(std::cout, profile, top);
+  } else if (options.locks) {
+    write_locks_csv(std::cout, profile, top);
+  } else if (options.io) {
+    write_io_csv(std::cout, profile, top);
+  } else if (options.exceptions) {
+    write_exceptions_csv(std::cout, profile, top);
+  } else if (request.memory) {
+    write_memory_csv(std::cout, profile, top);
   } else if (!options.by.empty()) {
     write_groups_csv(std::cout, grouped(profile, options.by, request.rules));
   } else {
-    write_functions_csv(std::cout, profile, request.key,
-                        options.top < 0 ? 0 : static_cast<std::size_t>(options.top));
+    write_functions_csv(std::cout, profile, request.key, top);
   }
   return finish_output(0);
 }

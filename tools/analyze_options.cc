@@ -51,11 +51,6 @@ std::string conflict(const AnalyzeOptions& options) {
   if (!problem.empty() || !options.csv) return problem;
   std::vector<Choice> csv = {{true, "--csv"}};
   csv.insert(csv.end(), trees.begin(), trees.end());
-  csv.emplace_back(options.waits, "--waits");
-  csv.emplace_back(options.locks, "--locks");
-  csv.emplace_back(options.io, "--io");
-  csv.emplace_back(options.exceptions, "--exceptions");
-  csv.emplace_back(!options.memory.empty(), "--memory");
   return conflict(csv);
 }
 
@@ -91,7 +86,7 @@ void add_views(CLI::App& command, AnalyzeOptions& options) {
 
 void add_formats(CLI::App& command, AnalyzeOptions& options) {
   command.add_flag("--json", options.json, "Write everything as JSON")->group("Formats");
-  command.add_flag("--csv", options.csv, "Write functions, threads or groups as CSV")
+  command.add_flag("--csv", options.csv, "Write the table of a view as CSV (functions by default)")
       ->group("Formats");
   command
       .add_flag("--folded", options.folded,
@@ -192,6 +187,10 @@ Status prepare_memory(const AnalyzeOptions& options, AnalyzeRequest& request) {
     auto patterns = read_suppressions(options.suppressions);
     if (!patterns) return patterns.error();
     request.profile.suppressions = std::move(*patterns);
+  }
+  if (options.csv && request.memory && *request.memory != MemoryView::kSummary) {
+    return Error{ErrorKind::kUsage,
+                 "stacks of memory have no CSV: --csv goes with --memory alone, --json has stacks"};
   }
   request.profile.heap = shows_memory(options, request);
   return Unit{};

@@ -326,6 +326,15 @@ std::span<const std::uint32_t> FunctionIndex::chain_of(std::uint32_t site) const
   return std::span(chains_).subspan(sites_[slot].first, sites_[slot].count);
 }
 
+std::uint32_t FunctionIndex::line_of(std::uint32_t id, std::size_t position) const {
+  const std::uint32_t slot = index_.find(id);
+  if (slot == IdIndex::kNone || !sites_[slot].is_frame()) {
+    return 0;
+  }
+  const std::vector<format::FrameInfo>& frames = sites_[slot].frames;
+  return position < frames.size() ? frames[frames.size() - 1 - position].at_line : 0;
+}
+
 FunctionIndex::Show FunctionIndex::show_of(std::uint32_t site) const {
   const std::uint32_t slot = index_.find(site);
   return slot == IdIndex::kNone ? Show::kAlways : sites_[slot].show;

@@ -43,6 +43,8 @@ class FunctionIndex {
   std::uint32_t function_of(std::uint32_t site) const;
   // The functions at a site, outermost first; never empty.
   std::span<const std::uint32_t> chain_of(std::uint32_t site) const;
+  // Of the chain's function at `position`: the line of its file that runs or calls; 0: not known.
+  std::uint32_t line_of(std::uint32_t site, std::size_t position) const;
   // How a frame there is shown.
   enum class Show { kAlways, kNotOutermost, kNever };
   Show show_of(std::uint32_t site) const;

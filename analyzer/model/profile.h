@@ -85,10 +85,15 @@ struct Function {
       0;  // sum over all completed and open calls, inner ones too (for the mean)
 };
 
+inline constexpr std::size_t kMostCallLines = 8;
+
 struct TreeNode {
   std::uint32_t parent = 0;    // index; the root (index 0) has itself
   std::uint32_t function = 0;  // index into functions; meaningless for the root
   std::uint32_t depth = 0;
+  // Of the parent's function: the lines where it calls this one, ascending, kMostCallLines at most.
+  // Empty where that is not known: of what hooks recorded, or without debug information.
+  std::vector<std::uint32_t> call_lines;
   Metrics metrics;  // the root: wall_total = sum of its children's; folded recursion counts
                     // once, so that no child has more than its parent
 };

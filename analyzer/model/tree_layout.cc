@@ -26,6 +26,7 @@ class Merger {
       return nodes_[a].id < nodes_[b].id;  // parents first
     });
     place_.assign(nodes_.size(), kNowhere);
+    line_.assign(nodes_.size(), 0);
     hidden_to_root_.assign(nodes_.size(), false);
     for (const std::uint32_t slot : by_id) {
       add(slot);
@@ -53,6 +54,7 @@ class Merger {
       add_object(slot);
     } else if (is_hidden(slot)) {
       place_[slot] = place_[node.parent];
+      line_[slot] = line_[node.parent];
       hidden_to_root_[slot] = hidden_to_root_[node.parent];
       // Samples at the outermost frame itself need a name all the same.
       const bool alone = place_[slot] == 0 && node.counts.samples != 0;
@@ -91,13 +93,18 @@ class Merger {
     RecordedNode& node = nodes_[slot];
     std::uint32_t at = place_[node.parent];
     const std::span<const std::uint32_t> chain = functions_.chain_of(node.site);
-    for (const std::uint32_t function : chain.first(chain.size() - 1)) {
-      at = child(at, function);
+    std::uint32_t line = line_[node.parent];
+    for (std::size_t i = 0; i + 1 < chain.size(); ++i) {
+      at = child(at, chain[i]);
+      add_call_line(line, merged_[at]);
+      line = functions_.line_of(node.site, i);
       merged_[at].counts.wall_ticks += node.counts.wall_ticks;
       merged_[at].counts.estimated_ticks += node.counts.estimated_ticks;
     }
     place_[slot] = child(at, chain.back());
+    line_[slot] = functions_.line_of(node.site, chain.size() - 1);
     LaidNode& own = merged_[place_[slot]];
+    add_call_line(line, own);
     own.overflow |= nodes_.is_overflow(slot);
     const bool memory = node.wait == static_cast<std::uint8_t>(format::OperationClass::kMemory);
     own.referred |= memory;  // by allocations
@@ -105,6 +112,14 @@ class Merger {
       uses_[{place_[slot], 0}].add(node.counts);
     }
     take(node.counts, own.counts);
+  }
+
+  static void add_call_line(std::uint32_t line, LaidNode& node) {
+    std::vector<std::uint32_t>& lines = node.call_lines;
+    const auto place = std::ranges::lower_bound(lines, line);
+    if (line != 0 && lines.size() < kMostCallLines && (place == lines.end() || *place != line)) {
+      lines.insert(place, line);
+    }
   }
 
   static void take(NodeCounts& source, NodeCounts& target) {
@@ -134,6 +149,7 @@ class Merger {
   std::vector<LaidNode> merged_;
   std::unordered_map<std::uint64_t, std::uint32_t> children_;
   std::vector<std::uint32_t> place_;  // by slot: index in merged_
+  std::vector<std::uint32_t> line_;   // by slot: of the function at its place, what calls from here
   std::vector<bool> hidden_to_root_;  // by slot: it and all above it are left out
   std::map<std::pair<std::uint32_t, std::uint32_t>, NodeCounts> uses_;
 };

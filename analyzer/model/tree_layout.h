@@ -29,10 +29,11 @@ struct LaidNode {
   std::uint32_t parent = 0;  // index in the layout; the root has itself
   std::uint32_t function = 0;
   std::uint32_t depth = 0;
-  std::uint32_t end = 0;  // one past its last descendant
-  bool overflow = false;  // holds calls past the tree's bound ...
-  bool flat = false;      // ... as its children, which only folds reach
-  bool referred = false;  // by an event
+  std::uint32_t end = 0;                  // one past its last descendant
+  bool overflow = false;                  // holds calls past the tree's bound ...
+  bool flat = false;                      // ... as its children, which only folds reach
+  bool referred = false;                  // by an event
+  std::vector<std::uint32_t> call_lines;  // see TreeNode
   NodeCounts counts;
   MemoryCounts memory;
 };

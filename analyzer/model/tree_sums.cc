@@ -264,6 +264,7 @@ void write_tree(std::vector<LaidNode> laid, const SessionClock& clock, const Sum
     TreeNode& node = profile.nodes[i];
     node.function = laid[i].function;
     node.depth = laid[i].depth;
+    node.call_lines = std::move(laid[i].call_lines);
     Metrics& metrics = node.metrics;
     metrics.wall_total_ns = clock.ns(sums.shown_total(i));
     metrics.cpu_total_ns = clock.ns(sums.shown_cpu(i));

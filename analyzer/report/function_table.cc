@@ -6,6 +6,7 @@
 #include "analyzer/report/heap_view.h"
 #include "analyzer/report/quantity.h"
 #include "analyzer/report/report.h"
+#include "analyzer/report/safe_text.h"
 #include "analyzer/report/weight.h"
 
 namespace spyglass {
@@ -16,6 +17,11 @@ constexpr std::size_t kRoomForShare = 112;  // columns of the terminal
 // Estimated times carry a tilde.
 std::string time_text(const Metrics& metrics, double ns) {
   return (metrics.untimed_calls > 0 && ns > 0 ? "~" : "") + format_duration(ns);
+}
+
+// Not so where a function is known from stacks alone, of samples or of operations.
+bool calls_were_counted(const Function& function) {
+  return function.metrics.calls != 0 || function.metrics.wall_self_ns > 0;
 }
 
 std::vector<Column> function_columns(const Profile& profile, bool share) {
@@ -35,14 +41,16 @@ void add_function(TextTable& table, const TextStyle& style, const Profile& profi
   const Metrics& metrics = function.metrics;
   const double whole = recorded_wall_ns(profile);
   const double self = metrics.wall_self_ns / whole;
+  const bool counted = calls_were_counted(function);
+  const auto time = [&](double ns) { return !counted && ns == 0 ? "-" : time_text(metrics, ns); };
   std::vector<Cell> cells;
-  cells.push_back({format_count(metrics.calls)});
-  cells.push_back({time_text(metrics, metrics.wall_total_ns)});
-  cells.push_back({time_text(metrics, metrics.wall_self_ns), heat(self)});
-  if (share) cells.push_back({format_percent(self), heat(self)});
-  cells.push_back({time_text(metrics, metrics.cpu_self_ns)});
+  cells.push_back({counted ? format_count(metrics.calls) : "-"});
+  cells.push_back({time(metrics.wall_total_ns)});
+  cells.push_back({time(metrics.wall_self_ns), heat(self)});
+  if (share) cells.push_back({counted ? format_percent(self) : "-", heat(self)});
+  cells.push_back({time(metrics.cpu_self_ns)});
   if (profile.samples != 0) cells.push_back({format_count(metrics.samples.self)});
-  cells.push_back({time_text(metrics, mean_ns(function))});
+  cells.push_back({time(mean_ns(function))});
   // Where no call returned, there is no distribution.
   const bool none = metrics.histogram.buckets.empty();
   for (const double q : {0.50, 0.99}) {
@@ -108,6 +116,16 @@ void write_sampled(std::ostream& out, const TextStyle& style, const Profile& pro
   table.write(out, style);
 }
 
+void write_no_functions(std::ostream& out, const Profile& profile) {
+  if (profile.session.memory != format::MemoryMode::kOff) {
+    out << "No time of functions was recorded, only memory: spyglass analyze --memory "
+        << command_line(&profile.file, &profile.file + 1) << '\n';
+    return;
+  }
+  out << "No function was recorded: nothing was sampled or waited for, and no calls were hooked "
+         "(-finstrument-functions).\n";
+}
+
 }  // namespace
 
 void write_functions(std::ostream& out, const TextStyle& style, const Profile& profile, SortKey key,
@@ -127,8 +145,7 @@ void write_functions(std::ostream& out, const TextStyle& style, const Profile& p
   }
   out << '\n';
   if (order.empty()) {
-    out << "No function was recorded: nothing was sampled or waited for, and no calls were hooked "
-           "(-finstrument-functions).\n";
+    write_no_functions(out, profile);
     return;
   }
   if (rows < order.size()) {

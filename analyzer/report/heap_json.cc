@@ -85,25 +85,30 @@ class HeapJson {
     json_.end_array();
   }
 
-  void write_suppressions() {
-    json_.key("suppressions").begin_array();
-    for (const Suppression& suppression : heap_.suppressions) {
+  // An object on a line of its own for each item; `write` writes its fields.
+  template <typename Items, typename Write>
+  void list(std::string_view key, const Items& items, Write write) {
+    json_.key(key).begin_array();
+    for (const auto& item : items) {
       json_.new_line();
       json_.begin_object();
-      json_.key("pattern").text(suppression.pattern);
-      json_.key("by_design").boolean(suppression.by_design);
-      count("bytes", suppression.bytes);
-      count("allocations", suppression.allocations);
+      write(item);
       json_.end_object();
     }
     json_.end_array();
   }
 
+  void write_suppressions() {
+    list("suppressions", heap_.suppressions, [&](const Suppression& suppression) {
+      json_.key("pattern").text(suppression.pattern);
+      json_.key("by_design").boolean(suppression.by_design);
+      count("bytes", suppression.bytes);
+      count("allocations", suppression.allocations);
+    });
+  }
+
   void write_people() {
-    json_.key("processes").begin_array();
-    for (const ProcessHeap& process : heap_.processes) {
-      json_.new_line();
-      json_.begin_object();
+    list("processes", heap_.processes, [&](const ProcessHeap& process) {
       count("pid", process.pid);
       count("allocations", process.allocations);
       count("allocated_bytes", process.allocated_bytes);
@@ -114,22 +119,15 @@ class HeapJson {
       count("leaked_allocations", process.leaked_allocations);
       count("suppressed_bytes", process.suppressed_bytes);
       count("suppressed_allocations", process.suppressed_allocations);
-      json_.end_object();
-    }
-    json_.end_array();
-    json_.key("threads").begin_array();
-    for (const ThreadHeap& thread : heap_.threads) {
-      json_.new_line();
-      json_.begin_object();
+    });
+    list("threads", heap_.threads, [&](const ThreadHeap& thread) {
       count("pid", thread.pid);
       count("tid", thread.tid);
       count("allocations", thread.allocations);
       count("allocated_bytes", thread.allocated_bytes);
       count("frees", thread.frees);
       count("frees_of_others", thread.frees_of_others);
-      json_.end_object();
-    }
-    json_.end_array();
+    });
   }
 
   // Who asked, and the stack without the operation itself.
@@ -145,11 +143,14 @@ class HeapJson {
       json_.count(position_[function]);
     }
     json_.end_array();
+    json_.key("lines").begin_array();
+    for (const auto* lines : call_lines_of(profile_, node)) {
+      lines->size() == 1 ? json_.count(lines->front()) : json_.null();
+    }
+    json_.end_array();
   }
 
   void write_stack(const HeapStack& stack) {
-    json_.new_line();
-    json_.begin_object();
     write_place(stack.node);
     count("allocations", stack.allocations);
     number("allocations_error", stack.allocations_error);
@@ -161,6 +162,7 @@ class HeapJson {
     count("longest_chain", stack.longest_chain);
     count("temporary", stack.temporary);
     count("peak_bytes", stack.peak_bytes);
+    number("peak_bytes_error", stack.peak_bytes_error);
     count("peak_allocations", stack.peak_allocations);
     count("own_peak_bytes", stack.own_peak_bytes);
     count("leaked_bytes", stack.leaked_bytes);
@@ -173,38 +175,26 @@ class HeapJson {
                            : json_.text(heap_.suppressions[stack.suppression - 1].pattern);
     write_histogram("size_histogram", stack.sizes);
     write_histogram("lifetime_histogram", stack.lifetimes);
-    json_.end_object();
   }
 
   void write_stacks() {
-    json_.key("stacks").begin_array();
-    for (const std::uint32_t i :
-         heap_order(heap_, [](const HeapStack& s) { return s.allocated_bytes + s.allocations; })) {
-      write_stack(heap_.stacks[i]);
-    }
-    json_.end_array();
+    const auto order =
+        heap_order(heap_, [](const HeapStack& s) { return s.allocated_bytes + s.allocations; });
+    list("stacks", order, [&](std::uint32_t i) { write_stack(heap_.stacks[i]); });
   }
 
   void write_maps() {
-    json_.key("map_stacks").begin_array();
-    for (const MapStack& stack : heap_.map_stacks) {
-      json_.new_line();
-      json_.begin_object();
+    list("map_stacks", heap_.map_stacks, [&](const MapStack& stack) {
       write_place(stack.node);
       count("maps", stack.maps);
       count("mapped_bytes", stack.mapped_bytes);
       count("own_peak_bytes", stack.own_peak_bytes);
       count("live_bytes", stack.live_bytes);
-      json_.end_object();
-    }
-    json_.end_array();
+    });
   }
 
   void write_time() {
-    json_.key("timeline").begin_array();
-    for (const HeapMoment& moment : heap_.timeline) {
-      json_.new_line();
-      json_.begin_object();
+    list("timeline", heap_.timeline, [&](const HeapMoment& moment) {
       number("at_ns", moment.at_ns);
       count("allocations", moment.allocations);
       count("allocated_bytes", moment.allocated_bytes);
@@ -212,9 +202,7 @@ class HeapJson {
       count("mapped_bytes", moment.mapped_bytes);
       json_.key("resident_bytes");
       moment.resident_known ? json_.count(moment.resident_bytes) : json_.null();
-      json_.end_object();
-    }
-    json_.end_array();
+    });
     const Fragmentation fragmentation = fragmentation_of(heap_);
     json_.key("fragmentation");
     if (!fragmentation.known) {

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <map>
 #include <utility>
 
 #include "analyzer/report/heap_view.h"
@@ -99,36 +98,9 @@ void write_totals(std::ostream& out, const TextStyle& style, const Heap& heap) {
   }
 }
 
-// Stacks of one operation and function added up, as the table shows them.
-struct Row {
-  HeapStack sum;
-  std::string function;
-};
-
-std::vector<Row> rows_by_function(const TextStyle& style, const Profile& profile) {
-  std::map<std::pair<std::string_view, std::string>, HeapStack> sums;
-  for (const HeapStack& stack : profile.heap->stacks) {
-    const std::string who =
-        responsible_name(profile, profile.nodes[stack.node].parent, style.full_names);
-    HeapStack& sum = sums[{operation_name(profile, stack.node), who}];
-    sum.node = stack.node;
-    sum.allocations += stack.allocations;
-    sum.allocated_bytes += stack.allocated_bytes;
-    sum.temporary += stack.temporary;
-    sum.peak_bytes += stack.peak_bytes;
-    sum.leaked_bytes += stack.suppression == 0 ? stack.leaked_bytes : 0;
-  }
-  std::vector<Row> rows;
-  rows.reserve(sums.size());
-  for (auto& [key, sum] : sums) rows.push_back({std::move(sum), key.second});
-  std::ranges::stable_sort(rows, std::greater<>(),
-                           [](const Row& row) { return row.sum.allocated_bytes; });
-  return rows;
-}
-
 void write_table(std::ostream& out, const TextStyle& style, const Profile& profile, std::size_t top,
                  bool brief) {
-  const std::vector<Row> rows = rows_by_function(style, profile);
+  const std::vector<HeapFunctionRow> rows = heap_function_rows(profile, style.full_names);
   if (rows.empty()) return;
   TextTable table({{"allocated", false, 0},
                    {"share"},
@@ -208,10 +180,11 @@ void write_details(std::ostream& out, const TextStyle& style, const Heap& heap) 
 void write_frames(std::ostream& out, const TextStyle& style, const Profile& profile,
                   std::uint32_t node) {
   std::size_t frames = 0;
-  for (node = profile.nodes[node].parent; node != 0; node = profile.nodes[node].parent) {
+  for (std::uint32_t parent = profile.nodes[node].parent; parent != 0;
+       node = parent, parent = profile.nodes[node].parent) {
     if (++frames > kMostFrames) continue;
-    const Function& function = profile.functions[profile.nodes[node].function];
-    const std::string place = source_place(style, function);
+    const Function& function = profile.functions[profile.nodes[parent].function];
+    const std::string place = call_place(style, profile, profile.nodes[node]);
     out << "      " << printable(shown_name(style, function))
         << (place.empty() ? "" : "  " + tinted(style, Tint::kDim, printable(place))) << '\n';
   }

@@ -2,7 +2,10 @@
 #include "analyzer/report/heap_view.h"
 
 #include <algorithm>
+#include <map>
+#include <utility>
 
+#include "analyzer/report/wait_view.h"
 #include "format/record_names.h"
 
 namespace spyglass {
@@ -17,6 +20,27 @@ std::vector<std::uint32_t> heap_order(
     return amount(heap.stacks[a]) > amount(heap.stacks[b]);
   });
   return order;
+}
+
+std::vector<HeapFunctionRow> heap_function_rows(const Profile& profile, bool full_names) {
+  std::map<std::pair<std::string_view, std::string>, HeapStack> sums;
+  for (const HeapStack& stack : profile.heap->stacks) {
+    const std::string who = responsible_name(profile, profile.nodes[stack.node].parent, full_names);
+    HeapStack& sum = sums[{operation_name(profile, stack.node), who}];
+    sum.node = stack.node;
+    sum.allocations += stack.allocations;
+    sum.allocated_bytes += stack.allocated_bytes;
+    sum.frees += stack.frees;
+    sum.temporary += stack.temporary;
+    sum.peak_bytes += stack.peak_bytes;
+    sum.leaked_bytes += stack.suppression == 0 ? stack.leaked_bytes : 0;
+  }
+  std::vector<HeapFunctionRow> rows;
+  rows.reserve(sums.size());
+  for (auto& [key, sum] : sums) rows.push_back({std::move(sum), key.second});
+  std::ranges::stable_sort(rows, std::greater<>(),
+                           [](const HeapFunctionRow& row) { return row.sum.allocated_bytes; });
+  return rows;
 }
 
 Fragmentation fragmentation_of(const Heap& heap) {

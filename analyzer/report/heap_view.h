@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -17,6 +18,15 @@ namespace spyglass {
 // Indices into Heap::stacks, the largest by `amount` first; those without any are left out.
 std::vector<std::uint32_t> heap_order(const Heap& heap,
                                       const std::function<std::uint64_t(const HeapStack&)>& amount);
+
+// Stacks of one operation and function added up, most bytes first. What is suppressed counts as no
+// leak. Of HeapStack, only what the tables show is filled in.
+struct HeapFunctionRow {
+  HeapStack sum;
+  std::string function;  // who is to be asked why
+};
+// Requires: Profile::heap.
+std::vector<HeapFunctionRow> heap_function_rows(const Profile& profile, bool full_names);
 
 // The moment when most was resident, and how much of that the heap and mappings explain.
 struct Fragmentation {

@@ -78,6 +78,12 @@ void write_folded(std::ostream& out, const Profile& profile, bool full_names,
 void write_functions_csv(std::ostream& out, const Profile& profile, SortKey key, std::size_t top);
 void write_threads_csv(std::ostream& out, const Profile& profile);
 void write_groups_csv(std::ostream& out, const std::vector<Group>& groups);
+// One table each; `top` rows, 0 for all.
+void write_waits_csv(std::ostream& out, const Profile& profile, std::size_t top);
+void write_locks_csv(std::ostream& out, const Profile& profile, std::size_t top);
+void write_io_csv(std::ostream& out, const Profile& profile, std::size_t top);
+void write_exceptions_csv(std::ostream& out, const Profile& profile, std::size_t top);
+void write_memory_csv(std::ostream& out, const Profile& profile, std::size_t top);
 // Everything, as docs/json.md says. Groups, if any, are those of --by.
 void write_json(std::ostream& out, const Profile& profile, SortKey key,
                 const std::vector<Group>& groups);
@@ -86,5 +92,8 @@ void write_json(std::ostream& out, const Profile& profile, SortKey key,
 const std::string& shown_name(const TextStyle& style, const Function& function);
 // "parser.cc:12", or empty.
 std::string source_place(const TextStyle& style, const Function& function);
+// Likewise, but with the lines where the function of `callee`'s parent calls it: "parser.cc:12,15".
+// Where these are not known, source_place() of that function.
+std::string call_place(const TextStyle& style, const Profile& profile, const TreeNode& callee);
 
 }  // namespace spyglass

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -189,6 +190,14 @@ std::string source_place(const TextStyle& style, const Function& function) {
   const std::string file =
       style.full_names ? function.file : std::string(module_name(function.file));
   return function.line == 0 ? file : fmt::format("{}:{}", file, function.line);
+}
+
+std::string call_place(const TextStyle& style, const Profile& profile, const TreeNode& callee) {
+  const Function& caller = profile.functions[profile.nodes[callee.parent].function];
+  if (callee.call_lines.empty() || caller.file.empty()) return source_place(style, caller);
+  const std::string file = style.full_names ? caller.file : std::string(module_name(caller.file));
+  const bool more = callee.call_lines.size() == kMostCallLines;
+  return fmt::format("{}:{}{}", file, fmt::join(callee.call_lines, ","), more ? " …" : "");
 }
 
 void write_summary(std::ostream& out, const TextStyle& style, const Profile& profile) {

@@ -114,13 +114,16 @@ std::vector<WaitRow> merged_rows(const Profile& profile, const std::vector<WaitR
 
 std::uint32_t responsible_node(const Profile& profile, std::uint32_t node) {
   std::uint32_t named = 0;
+  std::uint32_t nameless = 0;  // of a stripped program
   for (; node != 0; node = profile.nodes[node].parent) {
     const Function& function = function_at(profile, node);
+    const bool own = !is_system_code(function);
+    if (function.kind == FunctionKind::kUnnamed && own && nameless == 0) nameless = node;
     if (function.kind != FunctionKind::kFunction) continue;
-    if (!is_system_code(function)) return node;
+    if (own) return node;
     if (named == 0) named = node;
   }
-  return named;
+  return nameless != 0 ? nameless : named;
 }
 
 std::string responsible_name(const Profile& profile, std::uint32_t node, bool full) {
@@ -134,13 +137,26 @@ std::string responsible_name(const Profile& profile, std::uint32_t node, bool fu
   return name + " " + std::string(module_name(function.file)) + ":" + std::to_string(function.line);
 }
 
+namespace {
+constexpr std::size_t kMostFrames = 512;  // of a stack as a list
+}
+
 std::vector<std::uint32_t> stack_of(const Profile& profile, std::uint32_t node) {
   std::vector<std::uint32_t> stack;
-  constexpr std::size_t kMostFrames = 512;
   for (; node != 0 && stack.size() < kMostFrames; node = profile.nodes[node].parent) {
     stack.push_back(profile.nodes[node].function);
   }
   return stack;
+}
+
+std::vector<const std::vector<std::uint32_t>*> call_lines_of(const Profile& profile,
+                                                             std::uint32_t node) {
+  std::vector<const std::vector<std::uint32_t>*> lines;
+  for (; node != 0 && profile.nodes[node].parent != 0 && lines.size() < kMostFrames;
+       node = profile.nodes[node].parent) {
+    lines.push_back(&profile.nodes[node].call_lines);
+  }
+  return lines;
 }
 
 std::vector<LockRow> lock_rows(const Profile& profile) {

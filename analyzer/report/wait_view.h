@@ -35,12 +35,18 @@ std::vector<WaitRow> wait_rows(const Profile& profile, UseKind kind);
 std::vector<WaitRow> merged_rows(const Profile& profile, const std::vector<WaitRow>& rows);
 
 // Who is to be asked why `node` is reached: the nearest named function that belongs neither to the
-// system's libraries nor to namespace std, else the nearest named one. Nothing: the root.
+// system's libraries nor to namespace std, else the nearest such code without a name, else the
+// nearest function that has one. Nothing: the root.
 std::uint32_t responsible_node(const Profile& profile, std::uint32_t node);
 // Its name; "?" when nothing is known.
 std::string responsible_name(const Profile& profile, std::uint32_t node, bool full);
 // The named functions above `node`, innermost first.
 std::vector<std::uint32_t> stack_of(const Profile& profile, std::uint32_t node);
+
+// TreeNode::call_lines of `node` and what is above it: for each function of stack_of() its parent,
+// where it calls.
+std::vector<const std::vector<std::uint32_t>*> call_lines_of(const Profile& profile,
+                                                             std::uint32_t node);
 
 struct LockRow {
   std::uint32_t object = 0;

@@ -181,6 +181,20 @@ class Output(EndToEndTest):
             self.assertEqual(finished.status, 0, finished.stderr)
             self.assertNotEqual(finished.stdout, b"")
 
+    def test_csv_is_the_table_of_the_view_or_refused(self):
+        recorded = self.record([program("exceptions"), "3"])
+        heads = {"--threads": b"pid,", "--by=module": b"name,functions,", "--waits": b"operation,",
+                 "--locks": b"lock,", "--io": b"operation,", "--exceptions": b"type,",
+                 "--memory": b"operation,function,allocations,"}
+        for view, head in heads.items():
+            finished = run([SPYGLASS, "analyze", "--csv", view, recorded.path])
+            self.assertEqual(finished.status, 0, finished.stderr)
+            self.assertTrue(finished.stdout.startswith(head), (view, finished.stdout[:80]))
+        for view in [["--tree"], ["--callers", "f"], ["--memory=leaks"], ["--memory", "--at", "1s"]]:
+            refused = run([SPYGLASS, "analyze", "--csv", *view, recorded.path])
+            self.assertEqual((refused.status, refused.stdout), (2, b""), view)
+            self.assertEqual(refused.stderr.count(b"\n"), 1, refused.stderr)
+
 
 class BlindSpots(EndToEndTest):
     def said_and_run(self, path, status, word, **more):

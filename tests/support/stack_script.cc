@@ -93,13 +93,18 @@ std::uint32_t StackScript::site_of(const std::string& name) {
   format::SymbolRecord symbol{id, {}};
   while (!rest.empty()) {
     const std::size_t mark = rest.find('>');
-    const std::string function = rest.substr(0, mark);
+    std::string function = rest.substr(0, mark);
     rest.erase(0, mark == std::string::npos ? rest.size() : mark + 1);
+    std::uint32_t at_line = 0;
+    if (const std::size_t at = function.find('@'); at != std::string::npos) {
+      at_line = static_cast<std::uint32_t>(std::stoul(function.substr(at + 1)));
+      function.erase(at);
+    }
     // A function has one place, whether it is hooked, sampled or inlined.
     const auto line = static_cast<std::uint32_t>(function.size() * 10);
     symbol.frames.insert(symbol.frames.begin(),
                          {function, module == 1 ? "script.c" : "", module == 1 ? line : 0,
-                          !symbol.frames.empty(), 0});
+                          !symbol.frames.empty(), at_line});
   }
   if (!symbol.frames.empty()) {
     symbols_.push_back(std::move(symbol));

@@ -22,7 +22,8 @@
 namespace spyglass::tests {
 
 // Outermost first. "outer>inner": `inner` is inlined into `outer`. "hook:name": a hooked call.
-// "libc.so.6!name": of another module; without a name, nothing is known but the module.
+// "name@12": the instruction is of that line. "libc.so.6!name": of another module; without a name,
+// nothing is known but the module.
 using StackNames = std::vector<std::string>;
 
 struct OperationName {

@@ -92,6 +92,32 @@ TEST_CASE("heap report: text") {
   }
 }
 
+TEST_CASE("heap report: frames show the line of the call") {
+  HeapScript script;
+  script.get(10, {"main@7", "outer@11>inner@12"}, 0x1000, 4096);
+  script.get(20, {"main@9", "outer@11>inner@12"}, 0x2000, 4096);
+  script.get(30, {"main@8", "load"}, 0x3000, 16);
+  const Profile profile = script.profile();
+  const std::string leaks = memory_text(profile, {MemoryView::kLeaks, 0, false, false});
+  CHECK(leaks.find("      inner  script.c:12\n      outer  script.c:11\n"
+                   "      main  script.c:7,9\n") != std::string::npos);
+  // Without the line of the call, where the function stands.
+  CHECK(leaks.find("      load  script.c:40\n      main  script.c:8\n") != std::string::npos);
+  const json stacks = json_of(profile)["memory"]["stacks"];
+  CHECK(stacks[0]["lines"] == json::array({12, 11, nullptr}));
+  CHECK(stacks[1]["lines"] == json::array({nullptr, 8}));
+}
+
+TEST_CASE("heap report: who asked in a stripped program is known by its place") {
+  HeapScript script;
+  script.get(10, {"script+0x10", "script+0x1234"}, 0x1000, 64);
+  script.get(20, {"main", "script+0x1234"}, 0x2000, 32);
+  const json stacks = json_of(script.profile())["memory"]["stacks"];
+  CHECK(stacks[0]["function"] == "script+0x1234");
+  CHECK(stacks[1]["function"] == "main");  // a name says more
+  CHECK(memory_text(script.profile(), {}).find("malloc     script+0x1234") != std::string::npos);
+}
+
 TEST_CASE("heap report: times have no rows for memory, and memory is a metric") {
   const Profile profile = leaky(100).profile();
   std::ostringstream table;

@@ -2,10 +2,13 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <sstream>
+#include <string>
+#include <vector>
 
 #include "analyzer/report/name_match.h"
 #include "analyzer/report/report.h"
 #include "analyzer/report/tree_view.h"
+#include "tests/support/stack_script.h"
 #include "tests/unit/report/golden_text.h"
 #include "tests/unit/report/profile_sketch.h"
 
@@ -114,6 +117,32 @@ TEST_CASE("nothing recorded gives advice, not an empty table", "[report]") {
   CHECK(text_of([&](auto& out) { write_tree(out, {}, profile, {}); }).find("call path") !=
         std::string::npos);
   CHECK(text_of([&](auto& out) { write_folded(out, profile, false); }).empty());
+}
+
+TEST_CASE("only memory recorded names the command that shows it", "[report]") {
+  Profile profile = ProfileSketch().build();
+  profile.session.memory = format::MemoryMode::kFull;
+  profile.file = "my app.sgz";
+  const std::string text =
+      text_of([&](auto& out) { write_functions(out, {}, profile, SortKey::kSelf, 0); });
+  CHECK(text ==
+        "\nNo time of functions was recorded, only memory: spyglass analyze --memory "
+        "'my app.sgz'\n");
+}
+
+TEST_CASE("functions known from samples alone claim no calls", "[report]") {
+  tests::StackScript script;
+  script.call({"hook:main"}, 1, 1000).sample({"hook:main", "helper"}, 5);
+  const Profile profile = script.profile();
+  const std::string text =
+      text_of([&](auto& out) { write_functions(out, {}, profile, SortKey::kSelf, 0); });
+  const std::size_t row = text.find("helper");
+  REQUIRE(row != std::string::npos);
+  const std::size_t begin = text.rfind('\n', row) + 1;
+  std::istringstream cells(text.substr(begin, row - begin));
+  std::vector<std::string> found;
+  for (std::string cell; cells >> cell;) found.push_back(cell);
+  CHECK(found == std::vector<std::string>{"-", "-", "-", "-", "-", "5", "-", "-", "-", "-", "-"});
 }
 
 TEST_CASE("hostile names reach no terminal and break no line", "[report]") {
