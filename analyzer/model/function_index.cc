@@ -289,6 +289,7 @@ void FunctionIndex::sort_functions() {
     function = place[function];
   }
   damaged_ = place[damaged_];
+  recording_ = place[recording_];
 }
 
 void FunctionIndex::finish(bool resolve_missing) {
@@ -298,6 +299,8 @@ void FunctionIndex::finish(bool resolve_missing) {
   const std::map<std::uint32_t, std::uint32_t> canonical = canonical_modules();
   functions_.push_back(special(kDamagedName));
   damaged_ = 0;
+  functions_.push_back(special(kRecordingName));
+  recording_ = 1;
   const auto same_module = [&canonical](const Site& site) {
     const auto module = canonical.find(site.record.module);
     return module == canonical.end() ? site.record.module : module->second;

@@ -28,6 +28,7 @@ namespace spyglass::model {
 inline constexpr const char* kOverflowName = "[past the tree's bound]";
 inline constexpr const char* kTruncatedName = "[stack truncated]";
 inline constexpr const char* kDamagedName = "[damaged call path]";
+inline constexpr const char* kRecordingName = "[recording by Spyglass]";  // CPU time that it took
 
 class FunctionIndex {
  public:
@@ -52,6 +53,7 @@ class FunctionIndex {
   // What a lock's site says of it: the name of a variable, or where it was met first.
   std::string place_of(std::uint32_t site) const;
   std::uint32_t damaged() const { return damaged_; }
+  std::uint32_t recording() const { return recording_; }
   std::vector<Function>& functions() { return functions_; }
   std::vector<format::ModuleInfo> modules() const;
 
@@ -89,6 +91,7 @@ class FunctionIndex {
   std::unordered_map<std::string, std::uint32_t> known_;      // functions by identity
   std::unordered_map<std::string, std::uint32_t> by_symbol_;  // the first of that module and name
   std::uint32_t damaged_ = 0;
+  std::uint32_t recording_ = 0;
 };
 
 }  // namespace spyglass::model

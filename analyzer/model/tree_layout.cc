@@ -56,14 +56,24 @@ class Merger {
       place_[slot] = place_[node.parent];
       line_[slot] = line_[node.parent];
       hidden_to_root_[slot] = hidden_to_root_[node.parent];
-      // Samples at the outermost frame itself need a name all the same.
-      const bool alone = place_[slot] == 0 && node.counts.samples != 0;
-      const std::uint32_t at = alone ? child(0, functions_.function_of(node.site)) : place_[slot];
-      merged_[at].counts.add_besides_calls(node.counts);
+      merged_[place_of_samples(slot)].counts.add_besides_calls(node.counts);
     } else {
       add_chain(slot);
     }
     merged_[place_[slot]].referred |= node.referred;
+  }
+
+  // Samples at the outermost frame itself need a name all the same, and what recording takes is not
+  // the program's.
+  std::uint32_t place_of_samples(std::uint32_t slot) {
+    const RecordedNode& node = nodes_[slot];
+    if (node.counts.samples == 0) {
+      return place_[slot];
+    }
+    if (functions_.show_of(node.site) == FunctionIndex::Show::kNever) {
+      return child(place_[slot], functions_.recording());
+    }
+    return place_[slot] == 0 ? child(0, functions_.function_of(node.site)) : place_[slot];
   }
 
   bool is_hidden(std::uint32_t slot) const {

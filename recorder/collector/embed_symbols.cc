@@ -3,15 +3,10 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <chrono>
 #include <cstdio>
-#include <iterator>
 #include <optional>
-#include <span>
 #include <string>
-#include <system_error>
-#include <thread>
 #include <utility>
 
 #include "recorder/collector/sample_image.h"
@@ -22,8 +17,7 @@ namespace spyglass::collector {
 namespace {
 
 constexpr auto kLongest = std::chrono::seconds(10);
-constexpr std::size_t kSitesBetweenLooks = 256;   // at the clock
-constexpr std::size_t kSitesWorthAnother = 4096;  // thread, with its own tables of the file
+constexpr std::size_t kSitesBetweenLooks = 256;  // at the clock
 
 // The names of one module.
 class ModuleNames {
@@ -83,82 +77,37 @@ class ModuleNames {
   std::optional<PerfMap> map_;
 };
 
-// Sites of one module, by offset.
-using Sites = std::span<const format::SiteRecord>;
-
-FoundSymbols look_up(const std::vector<format::ModuleInfo>& modules, Sites sites,
-                     std::chrono::steady_clock::time_point until) {
-  FoundSymbols found;
-  const std::uint32_t module = sites.front().module;
-  if (module == 0 || module > modules.size()) {
-    return found;
-  }
-  ModuleNames names(modules[module - 1]);
-  for (std::size_t i = 0; i < sites.size(); ++i) {
-    if (i % kSitesBetweenLooks == 0 && std::chrono::steady_clock::now() > until) {
-      found.not_looked_up = sites.size() - i;
-      break;
-    }
-    if (std::vector<format::FrameInfo> frames = names.at(sites[i].offset); !frames.empty()) {
-      found.symbols.push_back({sites[i].id, std::move(frames)});
-    }
-  }
-  return found;
-}
-
-// By module, a large one in parts.
-std::vector<Sites> split(Sites by_module, std::size_t workers) {
-  std::vector<Sites> parts;
-  while (!by_module.empty()) {
-    const auto other = std::ranges::find_if(by_module, [&](const format::SiteRecord& site) {
-      return site.module != by_module.front().module;
-    });
-    Sites rest = by_module.first(static_cast<std::size_t>(other - by_module.begin()));
-    by_module = by_module.subspan(rest.size());
-    const std::size_t size = std::max(kSitesWorthAnother, rest.size() / workers + 1);
-    while (!rest.empty()) {
-      parts.push_back(rest.first(std::min(size, rest.size())));
-      rest = rest.subspan(parts.back().size());
-    }
-  }
-  return parts;
-}
-
 }  // namespace
 
 FoundSymbols find_symbols(const std::vector<format::ModuleInfo>& modules,
                           const std::vector<format::SiteRecord>& sites) {
+  // One module is open at a time.
   std::vector<format::SiteRecord> by_module = sites;
   std::sort(by_module.begin(), by_module.end(), [](const auto& a, const auto& b) {
     return std::pair(a.module, a.offset) < std::pair(b.module, b.offset);
   });
+  FoundSymbols found;
   const auto until = std::chrono::steady_clock::now() + kLongest;
-  const std::size_t workers = std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, 4);
-  const std::vector<Sites> parts = split(by_module, workers);
-  std::vector<FoundSymbols> found(parts.size());
-  std::atomic<std::size_t> next = 0;
-  const auto work = [&] {
-    for (std::size_t part = next++; part < parts.size(); part = next++) {
-      found[part] = look_up(modules, parts[part], until);
+  std::optional<ModuleNames> names;
+  std::uint32_t module = 0;
+  for (std::size_t i = 0; i < by_module.size(); ++i) {
+    const format::SiteRecord& site = by_module[i];
+    if (i % kSitesBetweenLooks == 0 && std::chrono::steady_clock::now() > until) {
+      found.not_looked_up = by_module.size() - i;
+      break;
     }
-  };
-  {
-    std::vector<std::jthread> others;
-    try {
-      while (by_module.size() > kSitesWorthAnother && others.size() + 1 < workers) {
-        others.emplace_back(work);
-      }
-    } catch (const std::system_error&) {
-      // As many as there are: one is enough.
+    if (site.module == 0 || site.module > modules.size()) {
+      continue;
     }
-    work();
+    if (site.module != module) {
+      module = site.module;
+      names.emplace(modules[module - 1]);
+    }
+    if (std::vector<format::FrameInfo> frames = names->at(site.offset); !frames.empty()) {
+      found.symbols.push_back({site.id, std::move(frames)});
+    }
   }
-  FoundSymbols all;
-  for (FoundSymbols& part : found) {
-    all.not_looked_up += part.not_looked_up;
-    std::ranges::move(part.symbols, std::back_inserter(all.symbols));
-  }
-  return all;
+  return found;
 }
 
 }  // namespace spyglass::collector

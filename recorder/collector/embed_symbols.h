@@ -15,8 +15,7 @@ struct FoundSymbols {
   std::uint64_t not_looked_up = 0;  // sites left out, so that closing a recording takes no minutes
 };
 
-// Only from files whose build-id is that of the module. Sites without a name have no record. Of
-// many sites, several threads look up some each: the program has ended, its processors are free.
+// Only from files whose build-id is that of the module. Sites without a name have no record.
 FoundSymbols find_symbols(const std::vector<format::ModuleInfo>& modules,
                           const std::vector<format::SiteRecord>& sites);
 

@@ -4,16 +4,19 @@
 #include <ucontext.h>
 
 #include <atomic>
+#include <bit>
 #include <cstdint>
 #include <ctime>
 
 #include "recorder/runtime/calling_context.h"
 #include "recorder/runtime/clock.h"
+#include "recorder/runtime/context_tree.h"
 #include "recorder/runtime/fatal_signal.h"
 #include "recorder/runtime/lane.h"
 #include "recorder/runtime/operation.h"
 #include "recorder/runtime/session.h"
 #include "recorder/runtime/syscalls.h"
+#include "recorder/runtime/unwind_rules.h"
 
 namespace spyglass::runtime {
 namespace {
@@ -82,6 +85,13 @@ bool comes_in_pause() {
   const auto left_ns = static_cast<std::uint64_t>(left.it_value.tv_sec) * 1'000'000'000U +
                        static_cast<std::uint64_t>(left.it_value.tv_nsec);
   return left_ns > g_session.arena->options.sample_interval_ns;
+}
+
+// Samples in our own code are not the caller's: any function of ours stands for all.
+format::Node* node_of_recording(Lane* lane, format::Node* context) {
+  const auto own = reinterpret_cast<std::uint64_t>(&take_sample);
+  format::Node* node = find_tagged(lane, context, format::kPcTag | own);
+  return node != nullptr ? node : context;
 }
 
 std::uint64_t sampling_bit() { return std::uint64_t{1} << (kSamplingSignal - 1U); }
@@ -166,8 +176,12 @@ bool take_sample(const siginfo_t& info, const void* context) {
     t_sampling.owed += periods;
     return true;
   }
-  format::Node* node =
-      calling_context(lane, interrupted_point(*static_cast<const ucontext_t*>(context)));
+  const StackPoint point = interrupted_point(*static_cast<const ucontext_t*>(context));
+  format::Node* node = calling_context(lane, point);
+  if (is_own_code(std::bit_cast<unwind::Rule>(rule_word_at(
+          point.pc, g_rule_epoch.load(std::memory_order_relaxed))))) {
+    node = node_of_recording(lane, node);
+  }
   node->samples += periods;
   EventParts event = {};
   event.kind = static_cast<std::uint32_t>(format::EventKind::kSample);

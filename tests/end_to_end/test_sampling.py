@@ -107,6 +107,17 @@ class PerfSampling(EndToEndTest):
         cut = [loss for loss in recorded.analysis()["losses"] if "copy" in loss["reason"]]
         self.assertTrue(cut, recorded.analysis()["losses"])
 
+    def test_what_recording_takes_is_not_the_programs(self):
+        """Millions of recorded allocations: hardly any of that time is the program's own."""
+        for sampler in ("perf", "timer"):
+            with self.subTest(sampler):
+                recorded = self.record([program("many_allocation_stacks"), "300000", "1000"],
+                                       f"--sampler={sampler}")
+                samples = {function["name"]: function["samples"]["self"]
+                           for function in recorded.functions()}
+                self.assertGreater(samples["[recording by Spyglass]"],
+                                   sum(samples.values()) / 3, samples)
+
     def test_code_made_at_run_time(self):
         recorded = self.assert_made_code_named()
         self.assertGreater(self.self_samples(recorded)["made_loop"], 50)

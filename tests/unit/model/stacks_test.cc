@@ -66,16 +66,18 @@ TEST_CASE("stacks: what begins a thread and this tool's own code are not shown")
   script.sample({"libother.so!", "libc.so.6!__libc_start_main", "main", "stripped"}, 1);
   script.sample({"_start"}, 1);                       // there was nothing else
   script.sample({"main", "callback", "clone"}, 1);    // the program's own function
-  script.sample({"main", "libspyglass.so!hook"}, 3);  // counts at its caller
+  script.sample({"main", "libspyglass.so!hook", "libspyglass.so!record"}, 3);  // not main's time
   const Profile profile = script.profile();
   CHECK(profile.samples == 12);
   CHECK(node_at(profile, {"main", "stripped"}).metrics.samples.self == 1);
   CHECK(node_at(profile, {"main", "work"}).metrics.samples.self == 4);
   CHECK(node_at(profile, {"main", "__read"}).metrics.samples.self == 2);
   CHECK(node_at(profile, {"main", "callback", "clone"}).metrics.samples.self == 1);
-  CHECK(node_at(profile, {"main"}).metrics.samples.self == 3);
+  CHECK(node_at(profile, {"main"}).metrics.samples.self == 0);
+  CHECK(node_at(profile, {"main", "[recording by Spyglass]"}).metrics.samples.self == 3);
   CHECK(node_at(profile, {"_start"}).metrics.samples.self == 1);
   CHECK_FALSE(has_function(profile, "read"));
+  CHECK_FALSE(has_function(profile, "record"));
   CHECK_FALSE(has_function(profile, "__libc_start_main_impl"));
 }
 
