@@ -311,6 +311,20 @@ void DumpWriter::write_memory_json(const Event& event) {
          event.allocation->bytes);
 }
 
+void DumpWriter::write_counted_json(const Event& event) {
+  begin_json(event);
+  if (event.kind == EventKind::kSnapshot) {
+    append(buffer_, R"({},"function":{},"node":{},"calls":{},"wall_ns":{},"off_cpu_ns":{})",
+           thread_of(event.row->thread), function_of(event.row->node), event.row->node,
+           event.row->calls + event.row->untimed_calls, for_ns(event.row->wall_ticks),
+           for_ns(event.row->off_cpu_ticks));
+    return;
+  }
+  append(buffer_, R"({},"function":{},"node":{},"start_ns":{},"inherited":{})",
+         thread_of(event.open_call->thread), function_of(event.open_call->node),
+         event.open_call->node, at_ns(event.open_call->start_ticks), event.open_call->inherited);
+}
+
 void DumpWriter::write_json(const Event& event) {
   switch (event.kind) {
     case EventKind::kProcessStart:
@@ -349,18 +363,8 @@ void DumpWriter::write_json(const Event& event) {
       write_memory_json(event);
       break;
     case EventKind::kSnapshot:
-      begin_json(event);
-      append(buffer_, R"({},"function":{},"node":{},"calls":{},"wall_ns":{},"off_cpu_ns":{})",
-             thread_of(event.row->thread), function_of(event.row->node), event.row->node,
-             event.row->calls + event.row->untimed_calls, for_ns(event.row->wall_ticks),
-             for_ns(event.row->off_cpu_ticks));
-      break;
     case EventKind::kOpenCall:
-      begin_json(event);
-      append(buffer_, R"({},"function":{},"node":{},"start_ns":{},"inherited":{})",
-             thread_of(event.open_call->thread), function_of(event.open_call->node),
-             event.open_call->node, at_ns(event.open_call->start_ticks),
-             event.open_call->inherited);
+      write_counted_json(event);
       break;
     case EventKind::kLoss:
       begin_json(event);

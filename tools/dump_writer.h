@@ -45,6 +45,7 @@ class DumpWriter {
   void write_moment_text(const Event& event);
   void write_moment_json(const Event& event);
   void write_memory_json(const Event& event);
+  void write_counted_json(const Event& event);  // snapshots and open calls
   void write_allocation_text(const Event& event);
   std::uint32_t pid_of(std::uint32_t process) const;
   std::string place_of(std::uint32_t node);
