@@ -64,8 +64,8 @@ TEST_CASE("stacks: what begins a thread and this tool's own code are not shown")
   script.sample({"_start", "libc.so.6!__libc_start_main_impl", "libc.so.6!", "main", "work"}, 4);
   script.sample({"main", "libspyglass.so!read", "libc.so.6!__read"}, 2);
   script.sample({"libother.so!", "libc.so.6!__libc_start_main", "main", "stripped"}, 1);
-  script.sample({"_start"}, 1);                       // there was nothing else
-  script.sample({"main", "callback", "clone"}, 1);    // the program's own function
+  script.sample({"_start"}, 1);                     // there was nothing else
+  script.sample({"main", "callback", "clone"}, 1);  // the program's own function
   script.sample({"main", "libspyglass.so!hook", "libspyglass.so!record"}, 3);  // not main's time
   const Profile profile = script.profile();
   CHECK(profile.samples == 12);
