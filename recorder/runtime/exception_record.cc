@@ -13,7 +13,6 @@ namespace {
 using format::Lane;
 using format::Node;
 
-constexpr std::uint64_t kFrameBytes = 16;  // what a call leaves on the stack, aligned
 constexpr std::uint32_t kMostThrows = 24;
 constexpr std::uint32_t kDepthLimit = 65536;
 constexpr std::uint32_t kTextLimit = 128;

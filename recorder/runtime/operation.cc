@@ -17,9 +17,6 @@ using format::Node;
 
 constexpr std::uint64_t kEventPatienceNs = 2'000'000'000;
 
-// Below the stack pointer of the caller and above those of all that the operation calls, signal
-// handlers included: the saved frame pointer's place.
-constexpr std::uint64_t kFrameBytes = 16;
 
 std::uint64_t* words_of(const char* text, std::uint32_t bytes, std::uint64_t* words) {
   for (std::uint32_t at = 0; at < bytes; at += 8) {

@@ -73,6 +73,9 @@ inline OpenCall innermost_call(const format::Lane* lane) {
   return {reinterpret_cast<format::Node*>(top->node), top->sp, false};
 }
 
+// What a call leaves on the stack, aligned. An operation stands so far below the stack pointer of
+// its caller, which the caller's own call has, too, and above those of all that it calls.
+inline constexpr std::uint64_t kFrameBytes = 16;
 inline constexpr std::uint64_t kOperationRoom = 2 * sizeof(format::Entry);  // with its object
 
 inline bool prepare_call(format::Lane* lane, std::uint64_t sp) {
