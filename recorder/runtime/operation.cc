@@ -17,7 +17,6 @@ using format::Node;
 
 constexpr std::uint64_t kEventPatienceNs = 2'000'000'000;
 
-
 std::uint64_t* words_of(const char* text, std::uint32_t bytes, std::uint64_t* words) {
   for (std::uint32_t at = 0; at < bytes; at += 8) {
     std::uint64_t word = 0;

@@ -178,8 +178,8 @@ bool take_sample(const siginfo_t& info, const void* context) {
   }
   const StackPoint point = interrupted_point(*static_cast<const ucontext_t*>(context));
   format::Node* node = calling_context(lane, point);
-  if (is_own_code(std::bit_cast<unwind::Rule>(rule_word_at(
-          point.pc, g_rule_epoch.load(std::memory_order_relaxed))))) {
+  if (is_own_code(std::bit_cast<unwind::Rule>(
+          rule_word_at(point.pc, g_rule_epoch.load(std::memory_order_relaxed))))) {
     node = node_of_recording(lane, node);
   }
   node->samples += periods;
