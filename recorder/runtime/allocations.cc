@@ -133,7 +133,7 @@ inline void keep(Lane* lane, Node* node, const Change& change) {
 }
 
 Node* node_at_caller(Lane* lane, Operation operation, const StackPoint& caller) {
-  prepare_call(lane, caller.sp - kFrameBytes);
+  prepare_call(lane, caller);
   return node_below_site(lane, calling_context(lane, caller), operation);
 }
 

@@ -173,7 +173,7 @@ void record_catch(const void* object, const StackPoint& at, bool by_runtime, Tex
     return;
   }
   end_operation(mine.open, {});
-  prepare_call(lane, at.sp - kFrameBytes);  // the frames between are gone
+  prepare_call(lane, at);  // the frames between are gone
   push_exception(lane, mine, calling_context(lane, at), now_ticks - mine.open.start_ticks, text_of);
 }
 

@@ -50,10 +50,10 @@ bool records_all_threads() {
 OpenOperation begin_operation(format::Operation operation, const StackPoint& caller,
                               std::uint32_t object) {
   Lane* lane = ready_lane();
-  const std::uint64_t sp = caller.sp - kFrameBytes;
-  if (lane == nullptr || !prepare_call(lane, sp)) {
+  if (lane == nullptr || !prepare_call(lane, caller)) {
     return {};
   }
+  const std::uint64_t sp = operation_sp(caller);
   const std::uint64_t address = format::kOperationTag | static_cast<std::uint64_t>(operation);
   Node* node = find_tagged(lane, calling_context(lane, caller), address);
   std::uint64_t flags = 0;

@@ -23,6 +23,7 @@
 #include "recorder/runtime/lane.h"
 #include "recorder/runtime/session.h"
 #include "recorder/runtime/span_ring.h"
+#include "recorder/runtime/stack_point.h"
 
 namespace spyglass::runtime {
 
@@ -43,9 +44,9 @@ struct OpenCall {
 };
 inline OpenCall innermost_call(const format::Lane* lane);
 
-// An operation begins on the thread's lane: closes abandoned calls below `sp`. False: there is no
-// room on the shadow stack, or --max-depth is reached.
-inline bool prepare_call(format::Lane* lane, std::uint64_t sp);
+// `caller` does an operation, on the thread's lane: closes the calls that were left below it.
+// False: there is no room on the shadow stack, or --max-depth is reached.
+inline bool prepare_call(format::Lane* lane, const StackPoint& caller);
 // Opens a call of `node` now. `flags`: of format::Entry. Requires: prepare_call().
 void open_call(format::Lane* lane, format::Node* node, std::uint64_t sp, std::uint64_t flags);
 // Closes the calls opened at `sp`, and any that were left below. False: there are none.
@@ -73,12 +74,17 @@ inline OpenCall innermost_call(const format::Lane* lane) {
   return {reinterpret_cast<format::Node*>(top->node), top->sp, false};
 }
 
-// What a call leaves on the stack, aligned. An operation stands so far below the stack pointer of
-// its caller, which the caller's own call has, too, and above those of all that it calls.
-inline constexpr std::uint64_t kFrameBytes = 16;
+// Where an operation stands on the shadow stack: below the stack pointer of its caller, which the
+// caller's own call has, too, and above those of all that it calls.
+inline std::uint64_t operation_sp(const StackPoint& caller) {
+  constexpr std::uint64_t kFrameBytes = 16;  // what a call leaves on the stack, aligned
+  return caller.sp - kFrameBytes;
+}
+
 inline constexpr std::uint64_t kOperationRoom = 2 * sizeof(format::Entry);  // with its object
 
-inline bool prepare_call(format::Lane* lane, std::uint64_t sp) {
+inline bool prepare_call(format::Lane* lane, const StackPoint& caller) {
+  const std::uint64_t sp = operation_sp(caller);
   const format::Entry* top = top_of(lane);
   if (rare(!is_ordinary(lane, *top) || top->sp <= sp || lane->deep_calls != 0 ||
            lane->top - kOperationRoom < lane->stack_limit)) {

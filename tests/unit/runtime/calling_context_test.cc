@@ -182,7 +182,7 @@ TEST_CASE("frames above the innermost open call are not repeated", "[unwind]") {
   std::uint64_t own_sp = 0;
   asm volatile("movq %%rsp, %0" : "=r"(own_sp));
   REQUIRE(own_sp <= sp);
-  REQUIRE(prepare_call(lane, own_sp));
+  REQUIRE(prepare_call(lane, {0, own_sp, 0, false}));
   open_call(lane, target.node, own_sp, 0);
   call_down(3, 7, look);
   REQUIRE(g_seen.ours.size() == 5);  // call_down four times, and the open call
