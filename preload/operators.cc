@@ -65,9 +65,20 @@ void* call_new(Function* next, const char* name, const StackPoint& caller, std::
   return own != nullptr ? own(bytes, more...) : nullptr;
 }
 
-template <typename Function, typename... Arguments>
-void call_delete(Function* next, void* block, Arguments... more) {
-  next != nullptr ? next(block, more...) : real::free(block);
+// `next` by reference: make_new() may look it up first.
+template <Operation kOperation, typename Function, typename... Arguments>
+[[gnu::always_inline]] inline void* new_by(Function* const& next, const char* name,
+                                           const StackPoint& caller, std::size_t alignment,
+                                           std::size_t bytes, Arguments... more) {
+  return make_new<kOperation>(
+      caller, bytes, [&] { return call_new(next, name, caller, alignment, bytes, more...); });
+}
+
+template <Operation kOperation, typename Function, typename... Arguments>
+[[gnu::always_inline]] inline void delete_by(Function* const& next, void* block,
+                                             Arguments... more) {
+  make_delete<kOperation>(block,
+                          [&] { next != nullptr ? next(block, more...) : real::free(block); });
 }
 
 }  // namespace
@@ -81,127 +92,99 @@ using spyglass::runtime::caller_point;
 extern "C" {
 
 void* hook__Znwm(size_t bytes) {
-  const auto caller = caller_point();
-  return hooks::make_new<Operation::k_operator_new>(
-      caller, bytes, [&] { return hooks::call_new(real::_Znwm, "_Znwm", caller, 0, bytes); });
-}
-
-void* hook__Znam(size_t bytes) {
-  const auto caller = caller_point();
-  return hooks::make_new<Operation::k_operator_new_array>(
-      caller, bytes, [&] { return hooks::call_new(real::_Znam, "_Znam", caller, 0, bytes); });
+  return hooks::new_by<Operation::k_operator_new>(real::_Znwm, "_Znwm", caller_point(), 0, bytes);
 }
 
 void* hook__ZnwmRKSt9nothrow_t(size_t bytes, const void* nothrow) {
-  const auto caller = caller_point();
-  return hooks::make_new<Operation::k_operator_new>(caller, bytes, [&] {
-    return hooks::call_new(real::_ZnwmRKSt9nothrow_t, "_ZnwmRKSt9nothrow_t", caller, 0, bytes,
-                           nothrow);
-  });
-}
-
-void* hook__ZnamRKSt9nothrow_t(size_t bytes, const void* nothrow) {
-  const auto caller = caller_point();
-  return hooks::make_new<Operation::k_operator_new_array>(caller, bytes, [&] {
-    return hooks::call_new(real::_ZnamRKSt9nothrow_t, "_ZnamRKSt9nothrow_t", caller, 0, bytes,
-                           nothrow);
-  });
+  return hooks::new_by<Operation::k_operator_new>(real::_ZnwmRKSt9nothrow_t, "_ZnwmRKSt9nothrow_t",
+                                                  caller_point(), 0, bytes, nothrow);
 }
 
 void* hook__ZnwmSt11align_val_t(size_t bytes, size_t alignment) {
-  const auto caller = caller_point();
-  return hooks::make_new<Operation::k_operator_new>(caller, bytes, [&] {
-    return hooks::call_new(real::_ZnwmSt11align_val_t, "_ZnwmSt11align_val_t", caller, alignment,
-                           bytes, alignment);
-  });
-}
-
-void* hook__ZnamSt11align_val_t(size_t bytes, size_t alignment) {
-  const auto caller = caller_point();
-  return hooks::make_new<Operation::k_operator_new_array>(caller, bytes, [&] {
-    return hooks::call_new(real::_ZnamSt11align_val_t, "_ZnamSt11align_val_t", caller, alignment,
-                           bytes, alignment);
-  });
+  return hooks::new_by<Operation::k_operator_new>(real::_ZnwmSt11align_val_t,
+                                                  "_ZnwmSt11align_val_t", caller_point(), alignment,
+                                                  bytes, alignment);
 }
 
 void* hook__ZnwmSt11align_val_tRKSt9nothrow_t(size_t bytes, size_t alignment, const void* nothrow) {
-  const auto caller = caller_point();
-  return hooks::make_new<Operation::k_operator_new>(caller, bytes, [&] {
-    return hooks::call_new(real::_ZnwmSt11align_val_tRKSt9nothrow_t,
-                           "_ZnwmSt11align_val_tRKSt9nothrow_t", caller, alignment, bytes,
-                           alignment, nothrow);
-  });
+  return hooks::new_by<Operation::k_operator_new>(
+      real::_ZnwmSt11align_val_tRKSt9nothrow_t, "_ZnwmSt11align_val_tRKSt9nothrow_t",
+      caller_point(), alignment, bytes, alignment, nothrow);
+}
+
+void* hook__Znam(size_t bytes) {
+  return hooks::new_by<Operation::k_operator_new_array>(real::_Znam, "_Znam", caller_point(), 0,
+                                                        bytes);
+}
+
+void* hook__ZnamRKSt9nothrow_t(size_t bytes, const void* nothrow) {
+  return hooks::new_by<Operation::k_operator_new_array>(
+      real::_ZnamRKSt9nothrow_t, "_ZnamRKSt9nothrow_t", caller_point(), 0, bytes, nothrow);
+}
+
+void* hook__ZnamSt11align_val_t(size_t bytes, size_t alignment) {
+  return hooks::new_by<Operation::k_operator_new_array>(real::_ZnamSt11align_val_t,
+                                                        "_ZnamSt11align_val_t", caller_point(),
+                                                        alignment, bytes, alignment);
 }
 
 void* hook__ZnamSt11align_val_tRKSt9nothrow_t(size_t bytes, size_t alignment, const void* nothrow) {
-  const auto caller = caller_point();
-  return hooks::make_new<Operation::k_operator_new_array>(caller, bytes, [&] {
-    return hooks::call_new(real::_ZnamSt11align_val_tRKSt9nothrow_t,
-                           "_ZnamSt11align_val_tRKSt9nothrow_t", caller, alignment, bytes,
-                           alignment, nothrow);
-  });
+  return hooks::new_by<Operation::k_operator_new_array>(
+      real::_ZnamSt11align_val_tRKSt9nothrow_t, "_ZnamSt11align_val_tRKSt9nothrow_t",
+      caller_point(), alignment, bytes, alignment, nothrow);
 }
 
 void hook__ZdlPv(void* block) {
-  hooks::make_delete<Operation::k_operator_delete>(
-      block, [&] { hooks::call_delete(real::_ZdlPv, block); });
+  hooks::delete_by<Operation::k_operator_delete>(real::_ZdlPv, block);
 }
 
 void hook__ZdlPvm(void* block, size_t bytes) {
-  hooks::make_delete<Operation::k_operator_delete>(
-      block, [&] { hooks::call_delete(real::_ZdlPvm, block, bytes); });
+  hooks::delete_by<Operation::k_operator_delete>(real::_ZdlPvm, block, bytes);
 }
 
 void hook__ZdlPvRKSt9nothrow_t(void* block, const void* nothrow) {
-  hooks::make_delete<Operation::k_operator_delete>(
-      block, [&] { hooks::call_delete(real::_ZdlPvRKSt9nothrow_t, block, nothrow); });
+  hooks::delete_by<Operation::k_operator_delete>(real::_ZdlPvRKSt9nothrow_t, block, nothrow);
 }
 
 void hook__ZdlPvSt11align_val_t(void* block, size_t alignment) {
-  hooks::make_delete<Operation::k_operator_delete>(
-      block, [&] { hooks::call_delete(real::_ZdlPvSt11align_val_t, block, alignment); });
+  hooks::delete_by<Operation::k_operator_delete>(real::_ZdlPvSt11align_val_t, block, alignment);
 }
 
 void hook__ZdlPvmSt11align_val_t(void* block, size_t bytes, size_t alignment) {
-  hooks::make_delete<Operation::k_operator_delete>(
-      block, [&] { hooks::call_delete(real::_ZdlPvmSt11align_val_t, block, bytes, alignment); });
+  hooks::delete_by<Operation::k_operator_delete>(real::_ZdlPvmSt11align_val_t, block, bytes,
+                                                 alignment);
 }
 
 void hook__ZdlPvSt11align_val_tRKSt9nothrow_t(void* block, size_t alignment, const void* nothrow) {
-  hooks::make_delete<Operation::k_operator_delete>(block, [&] {
-    hooks::call_delete(real::_ZdlPvSt11align_val_tRKSt9nothrow_t, block, alignment, nothrow);
-  });
+  hooks::delete_by<Operation::k_operator_delete>(real::_ZdlPvSt11align_val_tRKSt9nothrow_t, block,
+                                                 alignment, nothrow);
 }
 
 void hook__ZdaPv(void* block) {
-  hooks::make_delete<Operation::k_operator_delete_array>(
-      block, [&] { hooks::call_delete(real::_ZdaPv, block); });
+  hooks::delete_by<Operation::k_operator_delete_array>(real::_ZdaPv, block);
 }
 
 void hook__ZdaPvm(void* block, size_t bytes) {
-  hooks::make_delete<Operation::k_operator_delete_array>(
-      block, [&] { hooks::call_delete(real::_ZdaPvm, block, bytes); });
+  hooks::delete_by<Operation::k_operator_delete_array>(real::_ZdaPvm, block, bytes);
 }
 
 void hook__ZdaPvRKSt9nothrow_t(void* block, const void* nothrow) {
-  hooks::make_delete<Operation::k_operator_delete_array>(
-      block, [&] { hooks::call_delete(real::_ZdaPvRKSt9nothrow_t, block, nothrow); });
+  hooks::delete_by<Operation::k_operator_delete_array>(real::_ZdaPvRKSt9nothrow_t, block, nothrow);
 }
 
 void hook__ZdaPvSt11align_val_t(void* block, size_t alignment) {
-  hooks::make_delete<Operation::k_operator_delete_array>(
-      block, [&] { hooks::call_delete(real::_ZdaPvSt11align_val_t, block, alignment); });
+  hooks::delete_by<Operation::k_operator_delete_array>(real::_ZdaPvSt11align_val_t, block,
+                                                       alignment);
 }
 
 void hook__ZdaPvmSt11align_val_t(void* block, size_t bytes, size_t alignment) {
-  hooks::make_delete<Operation::k_operator_delete_array>(
-      block, [&] { hooks::call_delete(real::_ZdaPvmSt11align_val_t, block, bytes, alignment); });
+  hooks::delete_by<Operation::k_operator_delete_array>(real::_ZdaPvmSt11align_val_t, block, bytes,
+                                                       alignment);
 }
 
 void hook__ZdaPvSt11align_val_tRKSt9nothrow_t(void* block, size_t alignment, const void* nothrow) {
-  hooks::make_delete<Operation::k_operator_delete_array>(block, [&] {
-    hooks::call_delete(real::_ZdaPvSt11align_val_tRKSt9nothrow_t, block, alignment, nothrow);
-  });
+  hooks::delete_by<Operation::k_operator_delete_array>(real::_ZdaPvSt11align_val_tRKSt9nothrow_t,
+                                                       block, alignment, nothrow);
 }
 
 }  // extern "C"
