@@ -14,7 +14,6 @@
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -23,6 +22,8 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "count_file.h"
 
 #define EXPORTED __attribute__((visibility("default")))
 
@@ -84,36 +85,9 @@ static void *g_malloc, *g_calloc, *g_free, *g_realloc, *g_aligned_alloc, *g_posi
     *g_valloc;
 #define NEXT(function) ((__typeof__(&(function)))next(&g_##function, #function))
 
-// .preinit_array runs before libc knows the environment: then the kernel's copy is read.
-static const char* output_folder(void) {
-  static char text[1 << 16];
-  static const char kName[] = "COUNTALLOC_OUTPUT=";
-  if (environ) return getenv("COUNTALLOC_OUTPUT");
-  int fd = open("/proc/self/environ", O_RDONLY | O_CLOEXEC);
-  ssize_t bytes = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
-  if (fd >= 0) close(fd);
-  for (ssize_t at = 0; at < bytes; at += (ssize_t)strlen(text + at) + 1) {
-    if (strncmp(text + at, kName, sizeof kName - 1) == 0) return text + at + sizeof kName - 1;
-  }
-  return NULL;
-}
-
 static struct Counts* open_counts(void) {
-  const char* folder = output_folder();
-  if (!folder) return NULL;
-  char path[4096];
-  int fd = -1;
-  for (int n = 0; n < 100000 && fd < 0; ++n) {
-    snprintf(path, sizeof path, "%s/%ld.%d.allocations", folder, syscall(SYS_getpid), n);
-    fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0 && errno != EEXIST) return NULL;
-  }
-  if (fd < 0 || ftruncate(fd, sizeof(struct Counts)) != 0) abort();
-  struct Counts* counts =
-      mmap(NULL, sizeof(struct Counts), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-  close(fd);
-  if (counts == MAP_FAILED) abort();
-  counts->pid = (uint64_t)syscall(SYS_getpid);
+  struct Counts* counts = open_count_file("COUNTALLOC_OUTPUT", "allocations", sizeof *counts);
+  if (counts) counts->pid = (uint64_t)syscall(SYS_getpid);
   return counts;
 }
 

@@ -7,7 +7,6 @@
 // A forked child starts from zero in a file of its own. tests/end_to_end/call_count.py reads it.
 #define _GNU_SOURCE
 #include <dlfcn.h>
-#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -16,6 +15,8 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "count_file.h"
 
 #define PLAIN __attribute__((no_instrument_function))
 #define EXPORTED __attribute__((no_instrument_function, visibility("default")))
@@ -51,34 +52,10 @@ PLAIN static struct ProcessState* state(void) {
   return known;
 }
 
-// .preinit_array runs before libc knows the environment: then the kernel's copy is read.
-PLAIN static const char* output_folder(void) {
-  static char text[1 << 16];
-  static const char kName[] = "CALLCOUNT_OUTPUT=";
-  if (environ) return getenv("CALLCOUNT_OUTPUT");
-  int fd = open("/proc/self/environ", O_RDONLY | O_CLOEXEC);
-  ssize_t bytes = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
-  if (fd >= 0) close(fd);
-  for (ssize_t at = 0; at < bytes; at += (ssize_t)strlen(text + at) + 1) {
-    if (strncmp(text + at, kName, sizeof kName - 1) == 0) return text + at + sizeof kName - 1;
-  }
-  return NULL;
-}
-
 PLAIN static struct Slot* open_table(void) {
-  const char* directory = output_folder();
-  if (!directory) return NULL;
-  char path[4096];
-  int fd = -1;
-  for (int n = 0; n < 100000 && fd < 0; ++n) {
-    snprintf(path, sizeof path, "%s/%ld.%d.counts", directory, syscall(SYS_getpid), n);
-    fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  }
-  size_t bytes = sizeof(struct Slot) * kSlots;
-  if (fd < 0 || ftruncate(fd, (off_t)bytes) != 0) abort();
-  struct Slot* table = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-  close(fd);
-  if (table == MAP_FAILED) abort();
+  static const char kVariable[] = "CALLCOUNT_OUTPUT";
+  struct Slot* table = open_count_file(kVariable, "counts", sizeof(struct Slot) * kSlots);
+  if (!table && output_folder(kVariable)) abort();
   return table;
 }
 
