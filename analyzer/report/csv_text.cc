@@ -37,6 +37,11 @@ std::string caller_field(const Profile& profile, std::uint32_t node) {
 std::string operation_field(const Profile& profile, std::uint32_t node) {
   return csv_field(std::string(operation_name(profile, node)));
 }
+// Operation, who did it, and on what.
+std::string place_fields(const Profile& profile, const WaitRow& row) {
+  return fmt::format("{},{},{}", operation_field(profile, row.node),
+                     caller_field(profile, row.node), csv_field(object_text(profile, row.object)));
+}
 
 }  // namespace
 
@@ -98,9 +103,8 @@ void write_waits_csv(std::ostream& out, const Profile& profile, std::size_t top)
   for (std::size_t i = 0; i < rows_shown(rows.size(), top); ++i) {
     const WaitRow& row = rows[i];
     const Metrics& metrics = row.metrics;
-    out << fmt::format("{},{},{},{},{},{},{},{},{},{},{}\n", operation_field(profile, row.node),
-                       caller_field(profile, row.node), csv_field(object_text(profile, row.object)),
-                       metrics.calls, metrics.open_calls, ns_field(metrics.wall_total_ns),
+    out << fmt::format("{},{},{},{},{},{},{},{},{}\n", place_fields(profile, row), metrics.calls,
+                       metrics.open_calls, ns_field(metrics.wall_total_ns),
                        ns_field(metrics.mean_ns()), p99_field(metrics), metrics.bytes.self,
                        metrics.errors.self, ns_field(row.off_cpu_ns));
   }
@@ -131,9 +135,8 @@ void write_io_csv(std::ostream& out, const Profile& profile, std::size_t top) {
   for (std::size_t i = 0; i < rows_shown(rows.size(), top); ++i) {
     const WaitRow& row = rows[i];
     const Metrics& metrics = row.metrics;
-    out << fmt::format("{},{},{},{},{},{},{},{},{}\n", operation_field(profile, row.node),
-                       caller_field(profile, row.node), csv_field(object_text(profile, row.object)),
-                       metrics.calls, ns_field(metrics.wall_total_ns), ns_field(metrics.mean_ns()),
+    out << fmt::format("{},{},{},{},{},{},{}\n", place_fields(profile, row), metrics.calls,
+                       ns_field(metrics.wall_total_ns), ns_field(metrics.mean_ns()),
                        p99_field(metrics), metrics.bytes.self, metrics.errors.self);
   }
 }
