@@ -17,10 +17,13 @@ std::uint64_t value_of(const void* address) { return reinterpret_cast<std::uint6
 
 bool records_pages() { return runtime::g_memory_mode != format::MemoryMode::kOff; }
 
+// Before the call that may give pages back. The clock is a fault where recording stopped for it.
+std::uint64_t moment_before_ticks() { return records_pages() ? runtime::ticks() : 0; }
+
 template <typename Call>
 [[gnu::always_inline]] inline void* map(const StackPoint& caller, std::size_t bytes, int flags,
                                         Call call) {
-  const std::uint64_t before_ticks = runtime::ticks();
+  const std::uint64_t before_ticks = moment_before_ticks();
   void* where = call();
   if (where == MAP_FAILED || !records_pages()) {
     return where;
@@ -69,7 +72,7 @@ void* hook_mmap64(void* where, size_t bytes, int protection, int flags, int fd, 
 
 int hook_munmap(void* where, size_t bytes) {
   real::make_ready();
-  const std::uint64_t before_ticks = runtime::ticks();
+  const std::uint64_t before_ticks = hooks::moment_before_ticks();
   const int result = real::munmap(where, bytes);
   if (result == 0 && hooks::records_pages()) {
     runtime::record_unmap(Operation::k_munmap, hooks::value_of(where), bytes, before_ticks);
@@ -83,7 +86,7 @@ void* hook_mremap(void* where, size_t bytes, size_t wanted, int flags, ...) {
   va_start(more, flags);
   void* target = (flags & MREMAP_FIXED) != 0 ? va_arg(more, void*) : nullptr;
   va_end(more);
-  const std::uint64_t before_ticks = runtime::ticks();
+  const std::uint64_t before_ticks = hooks::moment_before_ticks();
   void* result = real::mremap(where, bytes, wanted, flags, target);
   if (result != MAP_FAILED && hooks::records_pages()) {
     runtime::record_unmap(Operation::k_mremap, hooks::value_of(where), bytes, before_ticks);
@@ -97,7 +100,7 @@ int hook_brk(void* end) {
   if (!hooks::records_pages()) {
     return real::brk(end);
   }
-  const std::uint64_t before_ticks = runtime::ticks();
+  const std::uint64_t before_ticks = hooks::moment_before_ticks();
   const std::uint64_t before = hooks::value_of(real::sbrk(0));
   const int result = real::brk(end);
   if (result == 0) {
@@ -108,7 +111,7 @@ int hook_brk(void* end) {
 
 void* hook_sbrk(intptr_t bytes) {
   real::make_ready();
-  const std::uint64_t before_ticks = runtime::ticks();
+  const std::uint64_t before_ticks = hooks::moment_before_ticks();
   void* before = real::sbrk(bytes);
   if (bytes != 0 && before != reinterpret_cast<void*>(-1) && hooks::records_pages()) {
     const std::uint64_t start = hooks::value_of(before);

@@ -25,6 +25,7 @@ int hook_prctl(int option, unsigned long a, unsigned long b, unsigned long c, un
   if (option != PR_SET_SECCOMP && !stops_clock) {
     return real::prctl(option, a, b, c, d);
   }
+  spyglass::runtime::start_session();  // later it could not
   const std::uint32_t before = restrict_kernel(1);
   const bool paused = stops_clock && spyglass::runtime::pause_recording();
   const int result = real::prctl(option, a, b, c, d);
@@ -66,6 +67,9 @@ static_assert(SYS_seccomp == 317);
   __atomic_store_n(&spyglass_real_syscall, real::syscall, __ATOMIC_RELAXED);
   const bool restricts =
       number == SYS_seccomp && (a == SECCOMP_SET_MODE_STRICT || a == SECCOMP_SET_MODE_FILTER);
+  if (restricts) {
+    spyglass::runtime::start_session();
+  }
   const std::uint32_t before = restricts ? restrict_kernel(1) : 0;
   const bool paused =
       restricts && a == SECCOMP_SET_MODE_STRICT && spyglass::runtime::pause_recording();

@@ -358,11 +358,15 @@ bool pause_recording() {
   SessionState on = SessionState::kOn;
   const bool paused =
       g_session.state.compare_exchange_strong(on, SessionState::kOff, std::memory_order_acq_rel);
-  g_fork_page.recording = paused ? 0 : g_fork_page.recording;
+  if (paused) {
+    g_fork_page.recording = 0;
+    g_memory_mode = format::MemoryMode::kOff;  // its hooks read the clock before they ask further
+  }
   return paused;
 }
 
 void resume_recording() {
+  g_memory_mode = g_session.arena->options.memory;
   g_fork_page.recording = 1;
   g_session.state.store(SessionState::kOn, std::memory_order_release);
 }

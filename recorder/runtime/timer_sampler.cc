@@ -163,16 +163,20 @@ bool take_sample(const siginfo_t& info, const void* context) {
   if (info.si_code != SI_TIMER || info.si_value.sival_ptr != &g_enabled) {
     return false;
   }
-  const std::uint64_t begin_ticks = ticks();
   std::uint32_t periods = 1 + static_cast<std::uint32_t>(info.si_overrun);
+  Lane* lane = t_thread.lane;
+  if (lane == nullptr || g_fork_page.recording == 0) {  // the thread may not even read the clock
+    t_sampling.owed += periods;
+    return true;
+  }
+  const std::uint64_t begin_ticks = ticks();
   const bool in_pause = comes_in_pause();
   if (!in_pause) {
     periods += t_sampling.owed;
     t_sampling.owed = 0;
     t_sampling.paused = false;
   }
-  Lane* lane = t_thread.lane;
-  if (lane == nullptr || g_fork_page.recording == 0 || !has_room(context)) {
+  if (!has_room(context)) {
     t_sampling.owed += periods;
     return true;
   }

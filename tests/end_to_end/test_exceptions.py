@@ -41,7 +41,8 @@ class Exceptions(EndToEndTest):
         self.assertEqual(operation_calls(recorded, "__cxa_throw"), 4 * expected)
         self.assertEqual(operation_calls(recorded, "__cxa_rethrow"), expected)
         self.assertEqual(operation_calls(recorded, "std_rethrow_exception"), expected)
-        self.assertEqual(recorded.lost(), [])
+        # A collector that gets no time (sanitized, on a busy machine) may miss spans, never a count.
+        self.assertEqual([loss for loss in recorded.lost() if loss["kind"] != "spans"], [])
         return recorded
 
     def test_each_throw_is_counted_in_each_thread(self):

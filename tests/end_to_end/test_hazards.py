@@ -2,10 +2,11 @@
 """Programs that break profilers behave the same, with samples from outside and from inside."""
 
 import os
+import tempfile
 import time
 import unittest
 
-from harness import EndToEndTest, program, run
+from harness import LIBRARY, EndToEndTest, program, run
 
 SAMPLERS = [["--sampler=perf", "-F", "2000"], ["--sampler=timer", "-F", "2000"]]
 
@@ -39,6 +40,19 @@ class Hazards(EndToEndTest):
 
     def test_seccomp_strict(self):
         self.check("seccomp_strict")
+
+    def test_no_time_stamps(self):
+        for options in ([], ["--memory=off"], ["--memory=sample"], ["--sampler=timer", "-F", "2000"]):
+            with self.subTest(options=options):
+                self.assert_transparent([program("no_time_stamps")], *options)
+
+    def test_no_time_stamps_by_hand(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for more in ({}, {"SPYGLASS_OUTPUT": os.path.join(folder, "by_hand.sgz")}):
+                with self.subTest(**more):
+                    done = run([program("no_time_stamps")],
+                               environment={"LD_PRELOAD": LIBRARY, **more})
+                    self.assertEqual((done.status, done.stdout), (11, b"alive\n"))
 
     def test_seccomp_filter(self):
         for recorded in self.check("seccomp_strict", "filter"):
