@@ -15,17 +15,18 @@ namespace {
 
 std::uint64_t value_of(const void* address) { return reinterpret_cast<std::uint64_t>(address); }
 
+// To be asked before the clock is: that is a fault where recording stopped for it.
 bool records_pages() { return runtime::g_memory_mode != format::MemoryMode::kOff; }
-
-// Before the call that may give pages back. The clock is a fault where recording stopped for it.
-std::uint64_t moment_before_ticks() { return records_pages() ? runtime::ticks() : 0; }
 
 template <typename Call>
 [[gnu::always_inline]] inline void* map(const StackPoint& caller, std::size_t bytes, int flags,
                                         Call call) {
-  const std::uint64_t before_ticks = moment_before_ticks();
+  if (!records_pages()) {
+    return call();
+  }
+  const std::uint64_t before_ticks = runtime::ticks();
   void* where = call();
-  if (where == MAP_FAILED || !records_pages()) {
+  if (where == MAP_FAILED) {
     return where;
   }
   if ((flags & MAP_FIXED) != 0 && (flags & MAP_FIXED_NOREPLACE) != MAP_FIXED_NOREPLACE) {
@@ -72,9 +73,12 @@ void* hook_mmap64(void* where, size_t bytes, int protection, int flags, int fd, 
 
 int hook_munmap(void* where, size_t bytes) {
   real::make_ready();
-  const std::uint64_t before_ticks = hooks::moment_before_ticks();
+  if (!hooks::records_pages()) {
+    return real::munmap(where, bytes);
+  }
+  const std::uint64_t before_ticks = runtime::ticks();
   const int result = real::munmap(where, bytes);
-  if (result == 0 && hooks::records_pages()) {
+  if (result == 0) {
     runtime::record_unmap(Operation::k_munmap, hooks::value_of(where), bytes, before_ticks);
   }
   return result;
@@ -86,9 +90,12 @@ void* hook_mremap(void* where, size_t bytes, size_t wanted, int flags, ...) {
   va_start(more, flags);
   void* target = (flags & MREMAP_FIXED) != 0 ? va_arg(more, void*) : nullptr;
   va_end(more);
-  const std::uint64_t before_ticks = hooks::moment_before_ticks();
+  if (!hooks::records_pages()) {
+    return real::mremap(where, bytes, wanted, flags, target);
+  }
+  const std::uint64_t before_ticks = runtime::ticks();
   void* result = real::mremap(where, bytes, wanted, flags, target);
-  if (result != MAP_FAILED && hooks::records_pages()) {
+  if (result != MAP_FAILED) {
     runtime::record_unmap(Operation::k_mremap, hooks::value_of(where), bytes, before_ticks);
     runtime::record_map(Operation::k_mremap, caller_point(), hooks::value_of(result), wanted);
   }
@@ -100,7 +107,7 @@ int hook_brk(void* end) {
   if (!hooks::records_pages()) {
     return real::brk(end);
   }
-  const std::uint64_t before_ticks = hooks::moment_before_ticks();
+  const std::uint64_t before_ticks = runtime::ticks();
   const std::uint64_t before = hooks::value_of(real::sbrk(0));
   const int result = real::brk(end);
   if (result == 0) {
@@ -111,9 +118,12 @@ int hook_brk(void* end) {
 
 void* hook_sbrk(intptr_t bytes) {
   real::make_ready();
-  const std::uint64_t before_ticks = hooks::moment_before_ticks();
+  if (!hooks::records_pages()) {
+    return real::sbrk(bytes);
+  }
+  const std::uint64_t before_ticks = runtime::ticks();
   void* before = real::sbrk(bytes);
-  if (bytes != 0 && before != reinterpret_cast<void*>(-1) && hooks::records_pages()) {
+  if (bytes != 0 && before != reinterpret_cast<void*>(-1)) {
     const std::uint64_t start = hooks::value_of(before);
     hooks::note_break(caller_point(), start, start + static_cast<std::uint64_t>(bytes),
                       before_ticks);

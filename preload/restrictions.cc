@@ -12,8 +12,31 @@
 #include "recorder/runtime/session.h"
 #include "recorder/runtime/syscalls.h"
 
+namespace spyglass::hooks {
+namespace {
+
+// `call` takes system calls or the time stamp counter from the program. `forbids_calls`: our
+// system calls stay forbidden when it succeeds.
+template <typename Call>
+auto restrict_by(bool stops_clock, bool forbids_calls, Call call) {
+  runtime::start_session();  // later it could not
+  const std::uint32_t before = runtime::restrict_kernel(1);
+  const bool paused = stops_clock && runtime::pause_recording();
+  const auto result = call();
+  if (result != 0 || !forbids_calls) {
+    runtime::restrict_kernel(before);
+  }
+  if (result != 0 && paused) {
+    runtime::resume_recording();
+  }
+  return result;
+}
+
+}  // namespace
+}  // namespace spyglass::hooks
+
+namespace hooks = spyglass::hooks;
 namespace real = spyglass::real;
-using spyglass::runtime::restrict_kernel;
 
 extern "C" {
 
@@ -25,17 +48,8 @@ int hook_prctl(int option, unsigned long a, unsigned long b, unsigned long c, un
   if (option != PR_SET_SECCOMP && !stops_clock) {
     return real::prctl(option, a, b, c, d);
   }
-  spyglass::runtime::start_session();  // later it could not
-  const std::uint32_t before = restrict_kernel(1);
-  const bool paused = stops_clock && spyglass::runtime::pause_recording();
-  const int result = real::prctl(option, a, b, c, d);
-  if (result != 0 || option == PR_SET_TSC) {
-    restrict_kernel(before);
-  }
-  if (result != 0 && paused) {
-    spyglass::runtime::resume_recording();
-  }
-  return result;
+  return hooks::restrict_by(stops_clock, option == PR_SET_SECCOMP,
+                            [&] { return real::prctl(option, a, b, c, d); });
 }
 
 // All but one number must leave by a jump, which compilers don't make of a call with seven
@@ -65,22 +79,11 @@ static_assert(SYS_seccomp == 317);
                                                                       long f) {
   real::make_ready();
   __atomic_store_n(&spyglass_real_syscall, real::syscall, __ATOMIC_RELAXED);
-  const bool restricts =
-      number == SYS_seccomp && (a == SECCOMP_SET_MODE_STRICT || a == SECCOMP_SET_MODE_FILTER);
-  if (restricts) {
-    spyglass::runtime::start_session();
+  const auto call = [&] { return real::syscall(number, a, b, c, d, e, f); };
+  if (number != SYS_seccomp || (a != SECCOMP_SET_MODE_STRICT && a != SECCOMP_SET_MODE_FILTER)) {
+    return call();
   }
-  const std::uint32_t before = restricts ? restrict_kernel(1) : 0;
-  const bool paused =
-      restricts && a == SECCOMP_SET_MODE_STRICT && spyglass::runtime::pause_recording();
-  const long result = real::syscall(number, a, b, c, d, e, f);
-  if (restricts && result != 0) {
-    restrict_kernel(before);
-  }
-  if (result != 0 && paused) {
-    spyglass::runtime::resume_recording();
-  }
-  return result;
+  return hooks::restrict_by(a == SECCOMP_SET_MODE_STRICT, true, call);
 }
 
 }  // extern "C"

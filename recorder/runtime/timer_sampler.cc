@@ -165,7 +165,8 @@ bool take_sample(const siginfo_t& info, const void* context) {
   }
   std::uint32_t periods = 1 + static_cast<std::uint32_t>(info.si_overrun);
   Lane* lane = t_thread.lane;
-  if (lane == nullptr || g_fork_page.recording == 0) {  // the thread may not even read the clock
+  // Before anything else: where recording stopped, the clock may be a fault.
+  if (lane == nullptr || g_fork_page.recording == 0 || !has_room(context)) {
     t_sampling.owed += periods;
     return true;
   }
@@ -175,10 +176,6 @@ bool take_sample(const siginfo_t& info, const void* context) {
     periods += t_sampling.owed;
     t_sampling.owed = 0;
     t_sampling.paused = false;
-  }
-  if (!has_room(context)) {
-    t_sampling.owed += periods;
-    return true;
   }
   const StackPoint point = interrupted_point(*static_cast<const ucontext_t*>(context));
   format::Node* node = calling_context(lane, point);
