@@ -38,10 +38,12 @@ def count_calls(context, command):
 
 
 def recording_facts(context, path):
-    """Calls and losses that the analyzer reads from a recording, and how long the report takes."""
+    """Calls of hooks (not of operations, such as those that write the program's times) and losses
+    that the analyzer reads from a recording, and how long the report takes."""
     text = context.measure([context.spyglass, "analyze", path])
     facts = json.loads(context.measure([context.spyglass, "analyze", "--json", path]).stdout)
-    return {"calls": sum(function["calls"] for function in facts["functions"]),
+    return {"calls": sum(function["calls"] for function in facts["functions"]
+                         if function["kind"] == "function"),
             "losses": {loss["kind"]: loss["count"] for loss in facts["losses"]},
             "report_s": text.wall_s}
 
