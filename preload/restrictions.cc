@@ -15,21 +15,55 @@
 namespace spyglass::hooks {
 namespace {
 
-// `call` takes system calls or the time stamp counter from the program. `forbids_calls`: our
-// system calls stay forbidden when it succeeds.
+// What `call` takes from the program when it succeeds.
+struct Restriction {
+  bool stops_clock;         // the time stamp counter
+  bool forbids_calls;       // our system calls
+  bool returns_descriptor;  // and is no failure because of that
+};
+
 template <typename Call>
-auto restrict_by(bool stops_clock, bool forbids_calls, Call call) {
+auto restrict_by(const Restriction& restriction, Call call) {
   runtime::start_session();  // later it could not
   const std::uint32_t before = runtime::restrict_kernel(1);
-  const bool paused = stops_clock && runtime::pause_recording();
+  const bool paused = restriction.stops_clock && runtime::pause_recording();
   const auto result = call();
-  if (result != 0 || !forbids_calls) {
+  // A filter for all threads returns a thread's number where it fails.
+  const bool failed = restriction.returns_descriptor ? result < 0 : result != 0;
+  if (failed || !restriction.forbids_calls) {
     runtime::restrict_kernel(before);
   }
-  if (result != 0 && paused) {
+  if (failed && paused) {
     runtime::resume_recording();
   }
   return result;
+}
+
+// `call` is prctl(option, a, …).
+template <typename Call>
+auto control_by(long option, unsigned long a, Call call) {
+  // Both make the time stamp counter a fault.
+  const bool stops_clock = (option == PR_SET_SECCOMP && a == SECCOMP_MODE_STRICT) ||
+                           (option == PR_SET_TSC && a == PR_TSC_SIGSEGV);
+  if (option != PR_SET_SECCOMP && !stops_clock) {
+    return call();
+  }
+  return restrict_by({.stops_clock = stops_clock,
+                      .forbids_calls = option == PR_SET_SECCOMP,
+                      .returns_descriptor = false},
+                     call);
+}
+
+// `call` is seccomp(operation, flags, …).
+template <typename Call>
+auto filter_by(unsigned operation, unsigned flags, Call call) {
+  if (operation != SECCOMP_SET_MODE_STRICT && operation != SECCOMP_SET_MODE_FILTER) {
+    return call();
+  }
+  return restrict_by({.stops_clock = operation == SECCOMP_SET_MODE_STRICT,
+                      .forbids_calls = true,
+                      .returns_descriptor = (flags & SECCOMP_FILTER_FLAG_NEW_LISTENER) != 0},
+                     call);
 }
 
 }  // namespace
@@ -42,24 +76,19 @@ extern "C" {
 
 int hook_prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d) {
   real::make_ready();
-  // Both make the time stamp counter a fault.
-  const bool stops_clock = (option == PR_SET_SECCOMP && a == SECCOMP_MODE_STRICT) ||
-                           (option == PR_SET_TSC && a == PR_TSC_SIGSEGV);
-  if (option != PR_SET_SECCOMP && !stops_clock) {
-    return real::prctl(option, a, b, c, d);
-  }
-  return hooks::restrict_by(stops_clock, option == PR_SET_SECCOMP,
-                            [&] { return real::prctl(option, a, b, c, d); });
+  return hooks::control_by(option, a, [&] { return real::prctl(option, a, b, c, d); });
 }
 
-// All but one number must leave by a jump, which compilers don't make of a call with seven
-// arguments: what makes threads returns on another stack. SYS_seccomp is 317.
+// All but two numbers must leave by a jump, which compilers don't make of a call with seven
+// arguments: what makes threads returns on another stack. SYS_prctl is 157, SYS_seccomp 317.
 asm(R"(
   .text
   .globl syscall
   .type syscall, @function
 syscall:
   .cfi_startproc
+  cmpq $157, %rdi
+  je spyglass_syscall_slowly
   cmpq $317, %rdi
   je spyglass_syscall_slowly
   movq spyglass_real_syscall(%rip), %rax
@@ -69,7 +98,7 @@ syscall:
   .cfi_endproc
   .size syscall, . - syscall
 )");
-static_assert(SYS_seccomp == 317);
+static_assert(SYS_prctl == 157 && SYS_seccomp == 317);
 
 [[gnu::used, gnu::visibility("hidden")]] long (*spyglass_real_syscall)(long, long, long, long, long,
                                                                        long, long) = nullptr;
@@ -80,10 +109,14 @@ static_assert(SYS_seccomp == 317);
   real::make_ready();
   __atomic_store_n(&spyglass_real_syscall, real::syscall, __ATOMIC_RELAXED);
   const auto call = [&] { return real::syscall(number, a, b, c, d, e, f); };
-  if (number != SYS_seccomp || (a != SECCOMP_SET_MODE_STRICT && a != SECCOMP_SET_MODE_FILTER)) {
-    return call();
+  switch (number) {
+    case SYS_prctl:
+      return hooks::control_by(a, static_cast<unsigned long>(b), call);
+    case SYS_seccomp:
+      return hooks::filter_by(static_cast<unsigned>(a), static_cast<unsigned>(b), call);
+    default:
+      return call();
   }
-  return hooks::restrict_by(a == SECCOMP_SET_MODE_STRICT, true, call);
 }
 
 }  // extern "C"

@@ -39,7 +39,9 @@ class Hazards(EndToEndTest):
         self.check("executed_memory")
 
     def test_seccomp_strict(self):
-        self.check("seccomp_strict")
+        for how in ["prctl", "number"]:
+            with self.subTest(how):
+                self.check("seccomp_strict", how)
 
     def test_no_time_stamps(self):
         for options in ([], ["--memory=off"], ["--memory=sample"], ["--sampler=timer", "-F", "2000"]):
@@ -55,8 +57,10 @@ class Hazards(EndToEndTest):
                     self.assertEqual((done.status, done.stdout), (11, b"alive\n"))
 
     def test_seccomp_filter(self):
-        for recorded in self.check("seccomp_strict", "filter"):
-            self.assertEqual(recorded.operation_calls()["read"], 1000)
+        for how in ["filter", "listener"]:
+            with self.subTest(how):
+                for recorded in self.check("seccomp_strict", how):
+                    self.assertEqual(recorded.operation_calls()["read"], 1000)
 
     def test_eintr_is_fatal(self):
         self.check("eintr_is_fatal")

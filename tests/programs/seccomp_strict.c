@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Allows itself nothing but read, write, exit and sigreturn; any other system call kills it. With an
-// argument it says so by a filter, which leaves the time stamp counter usable.
+// Allows itself nothing but read, write, exit and sigreturn; any other system call kills it. Says so
+// by prctl() or, as its argument tells, by that call's number, by a filter, which leaves the time
+// stamp counter usable, or by a filter that has a listener, which returns a descriptor.
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stdio.h>
@@ -16,8 +17,11 @@ CALLED static uint64_t work(uint64_t n) { return n < 2 ? n : work(n - 1) + work(
 #define ALLOW(number) \
   BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
 
-static int forbid(int by_filter) {
-  if (!by_filter) return prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT);
+static int forbid(const char* how) {
+  if (strcmp(how, "prctl") == 0) return prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT);
+  if (strcmp(how, "number") == 0) {
+    return (int)syscall(SYS_prctl, PR_SET_SECCOMP, SECCOMP_MODE_STRICT, 0, 0, 0);
+  }
   struct sock_filter rules[] = {
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0), ALLOW(SYS_read),         ALLOW(SYS_write),
       ALLOW(SYS_exit),                       ALLOW(SYS_rt_sigreturn),
@@ -25,14 +29,16 @@ static int forbid(int by_filter) {
   };
   const struct sock_fprog program = {sizeof rules / sizeof rules[0], rules};
   prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-  return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program);
+  const int listens = strcmp(how, "listener") == 0;
+  const unsigned flags = listens ? SECCOMP_FILTER_FLAG_NEW_LISTENER : 0;
+  const long result = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
+  return listens ? result <= 0 : result != 0;
 }
 
 int main(int argc, char** argv) {
-  (void)argv;
   int fd[2];
   if (pipe(fd) != 0) return 1;
-  if (forbid(argc > 1) != 0) return 1;
+  if (forbid(argc > 1 ? argv[1] : "prctl") != 0) return 1;
   char byte = 'x';
   for (int i = 0; i < 1000; ++i) {
     if (write(fd[1], &byte, 1) != 1 || read(fd[0], &byte, 1) != 1) syscall(SYS_exit, 2);
