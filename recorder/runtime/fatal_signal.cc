@@ -63,13 +63,12 @@ bool in_own_process() {
          static_cast<std::uint32_t>(kernel(SYS_getpid)) == g_session.process->pid;
 }
 
-bool has_room(const void* context) {
-  constexpr std::uint64_t kHandlerBytes = 4096;  // unwinding and recording take 3.3 KiB
+bool has_room(const void* context, std::uint64_t bytes) {
   const stack_t& stack = static_cast<const ucontext_t*>(context)->uc_stack;
   const auto base = reinterpret_cast<std::uint64_t>(stack.ss_sp);
   const auto here = reinterpret_cast<std::uint64_t>(__builtin_frame_address(0));
   const bool on_it = (stack.ss_flags & SS_DISABLE) == 0 && here - base <= stack.ss_size;
-  return !on_it || here - base >= kHandlerBytes;
+  return !on_it || here - base >= bytes;
 }
 
 void send_again(int number, siginfo_t* info) {
@@ -83,7 +82,8 @@ void send_again(int number, siginfo_t* info) {
 }
 
 void on_fatal_signal(int number, siginfo_t* info, void* context) {
-  if (in_own_process() && has_room(context)) {
+  constexpr std::uint64_t kHandlerBytes = 4096;  // unwinding and recording take 3.3 KiB
+  if (in_own_process() && has_room(context, kHandlerBytes)) {
     record_fatal_signal(number, *info, *static_cast<const ucontext_t*>(context));
   }
   if (!faults_again(number, *info)) {

@@ -12,6 +12,7 @@
 #pragma once
 
 #include <csignal>
+#include <cstdint>
 
 namespace spyglass::runtime {
 
@@ -23,9 +24,10 @@ void on_fatal_signal(int number, siginfo_t* info, void* context);
 // our memory but not the dispositions of signals.
 bool in_own_process();
 
-// Whether the stack that the handler runs on has room for recording: on an alternate stack of the
-// smallest size there is only room for a handler's frame.
-bool has_room(const void* context);
+// Whether the stack that the handler runs on has room for `bytes` more: on an alternate stack of
+// the smallest size there is only room for a handler's frame. How much other stacks have is not
+// known.
+bool has_room(const void* context, std::uint64_t bytes);
 
 // Sends the signal to the calling thread again, with what is known of its origin.
 void send_again(int number, siginfo_t* info);

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <ctime>
 
+#include "recorder/runtime/call_on_stack.h"
 #include "recorder/runtime/calling_context.h"
 #include "recorder/runtime/clock.h"
 #include "recorder/runtime/context_tree.h"
@@ -16,6 +17,7 @@
 #include "recorder/runtime/operation.h"
 #include "recorder/runtime/session.h"
 #include "recorder/runtime/syscalls.h"
+#include "recorder/runtime/unwind_area.h"
 #include "recorder/runtime/unwind_rules.h"
 
 namespace spyglass::runtime {
@@ -96,6 +98,39 @@ format::Node* node_of_recording(Lane* lane, format::Node* context) {
 
 std::uint64_t sampling_bit() { return std::uint64_t{1} << (kSamplingSignal - 1U); }
 
+struct Sample {
+  Lane* lane;
+  const ucontext_t* interrupted;
+  std::uint32_t periods;
+};
+
+void record_sample(void* taken) {
+  auto [lane, interrupted, periods] = *static_cast<const Sample*>(taken);
+  const std::uint64_t begin_ticks = ticks();
+  const bool in_pause = comes_in_pause();
+  if (!in_pause) {
+    periods += t_sampling.owed;
+    t_sampling.owed = 0;
+    t_sampling.paused = false;
+  }
+  const StackPoint point = interrupted_point(*interrupted);
+  format::Node* node = calling_context(lane, point);
+  if (is_own_code(std::bit_cast<unwind::Rule>(
+          rule_word_at(point.pc, g_rule_epoch.load(std::memory_order_relaxed))))) {
+    node = node_of_recording(lane, node);
+  }
+  node->samples += periods;
+  EventParts event = {};
+  event.kind = static_cast<std::uint32_t>(format::EventKind::kSample);
+  event.node_cell = cell_of(lane, node);
+  event.start_ticks = begin_ticks;
+  event.value = periods;
+  push_event(lane, event, false);
+  if (!in_pause) {
+    pause_after(begin_ticks);
+  }
+}
+
 }  // namespace
 
 bool samples_by_timer() {
@@ -163,36 +198,20 @@ bool take_sample(const siginfo_t& info, const void* context) {
   if (info.si_code != SI_TIMER || info.si_value.sival_ptr != &g_enabled) {
     return false;
   }
-  std::uint32_t periods = 1 + static_cast<std::uint32_t>(info.si_overrun);
+  // Until the other stack is reached.
+  constexpr std::uint64_t kHandlerBytes = 512;
+  const std::uint32_t periods = 1 + static_cast<std::uint32_t>(info.si_overrun);
   Lane* lane = t_thread.lane;
   // Before anything else: where recording stopped, the clock may be a fault.
-  if (lane == nullptr || g_fork_page.recording == 0 || !has_room(context)) {
+  const bool records =
+      lane != nullptr && g_fork_page.recording != 0 && has_room(context, kHandlerBytes);
+  UnwindArea* area = records ? area_of(lane) : nullptr;
+  if (area == nullptr) {
     t_sampling.owed += periods;
     return true;
   }
-  const std::uint64_t begin_ticks = ticks();
-  const bool in_pause = comes_in_pause();
-  if (!in_pause) {
-    periods += t_sampling.owed;
-    t_sampling.owed = 0;
-    t_sampling.paused = false;
-  }
-  const StackPoint point = interrupted_point(*static_cast<const ucontext_t*>(context));
-  format::Node* node = calling_context(lane, point);
-  if (is_own_code(std::bit_cast<unwind::Rule>(
-          rule_word_at(point.pc, g_rule_epoch.load(std::memory_order_relaxed))))) {
-    node = node_of_recording(lane, node);
-  }
-  node->samples += periods;
-  EventParts event = {};
-  event.kind = static_cast<std::uint32_t>(format::EventKind::kSample);
-  event.node_cell = cell_of(lane, node);
-  event.start_ticks = begin_ticks;
-  event.value = periods;
-  push_event(lane, event, false);
-  if (!in_pause) {
-    pause_after(begin_ticks);
-  }
+  Sample sample = {lane, static_cast<const ucontext_t*>(context), periods};
+  spyglass_call_on_stack(area->sampling_stack + kSamplingStackBytes, record_sample, &sample);
   return true;
 }
 

@@ -57,6 +57,9 @@ struct Walk {
   bool visited;  // on another stack than the thread's own: nothing to remember
 };
 
+// An unwind whose rules must all be read takes 3.3 KiB of it.
+inline constexpr std::uint64_t kSamplingStackBytes = 8192;
+
 struct UnwindArea {
   // What the memo holds is for these only.
   std::uint64_t owner;  // Lane::birth_ticks of the thread; 0: the area is new
@@ -74,6 +77,9 @@ struct UnwindArea {
   StackFrame memo[kMaxFrames];
   StackFrame fresh[kMaxFrames];   // of the outermost unwind
   StackFrame nested[kMaxFrames];  // of one in a handler that interrupted it
+
+  // What the handler of samples runs on: the program's stack need only hold the kernel's frame.
+  alignas(16) std::uint8_t sampling_stack[kSamplingStackBytes];
 };
 
 // `limit`: frames, at most kMaxFrames. `stop_sp`: ends with the frame that holds this address; ~0:

@@ -88,7 +88,7 @@ class Hazards(EndToEndTest):
                     # What lies below the part that the program uses itself.
                     room = int(self.record([name, "200", "room"], f"--sampler={sampler}", "-F",
                                            frequency).stderr)
-                    self.assertGreater(room, 6000)
+                    self.assertGreater(room, 7000)
 
     def test_code_that_patches_itself(self):
         for arguments in [["4000"], ["4000", "traps"]]:
