@@ -70,29 +70,30 @@ bool is_current(const Tables& tables, std::uint32_t symbol) {
   return tables.versions == nullptr || (tables.versions[symbol] & kHidden) == 0;
 }
 
-bool defines(const Tables& tables, const char* name, std::uint32_t hash) {
+// As dlsym() looks it up, undefined symbols that stand for a definition elsewhere included.
+const ElfW(Sym) * find_symbol(const Tables& tables, const char* name, std::uint32_t hash) {
   const GnuHash& table = *tables.hash;
   const auto* bloom = reinterpret_cast<const std::uint64_t*>(&table + 1);
   const auto* buckets = reinterpret_cast<const std::uint32_t*>(bloom + table.bloom_words);
   const std::uint32_t* chain = buckets + table.buckets;
   if (table.buckets == 0 || table.bloom_words == 0) {
-    return false;
+    return nullptr;
   }
   const std::uint64_t word = bloom[hash / 64 % table.bloom_words];
   const std::uint64_t bits =
       std::uint64_t{1} << hash % 64 | std::uint64_t{1} << (hash >> table.bloom_shift) % 64;
   std::uint32_t symbol = buckets[hash % table.buckets];
   if ((word & bits) != bits || symbol < table.first_symbol) {
-    return false;
+    return nullptr;
   }
   for (;; ++symbol) {
     const std::uint32_t candidate = chain[symbol - table.first_symbol];
     if ((candidate | 1U) == (hash | 1U) && is_current(tables, symbol) &&
         is_same(tables.strings + tables.symbols[symbol].st_name, name)) {
-      return true;
+      return &tables.symbols[symbol];
     }
     if ((candidate & 1U) != 0) {
-      return false;
+      return nullptr;
     }
   }
 }
@@ -104,13 +105,21 @@ const link_map* library_of(void* address) {
 
 const link_map* own_library() { return library_of(reinterpret_cast<void*>(&library_of)); }
 
+// In the order in which the loader looks.
+const link_map* first_library(const link_map* library) {
+  while (library != nullptr && library->l_prev != nullptr) {
+    library = library->l_prev;
+  }
+  return library;
+}
+
 // By `first` or a library after it.
 bool is_defined_from(const link_map* first, const link_map* own, const char* name) {
   const std::uint32_t hash = gnu_hash(name);
   for (const link_map* library = first; library != nullptr; library = library->l_next) {
     const Tables tables = library == own ? Tables{} : tables_of(*library);
     if (tables.symbols != nullptr && tables.strings != nullptr &&
-        (tables.hash == nullptr || defines(tables, name, hash))) {
+        (tables.hash == nullptr || find_symbol(tables, name, hash) != nullptr)) {
       return true;
     }
   }
@@ -121,15 +130,31 @@ bool is_defined_from(const link_map* first, const link_map* own, const char* nam
 
 bool is_defined_elsewhere(const char* name) {
   const link_map* own = own_library();
-  const link_map* first = own;
-  while (first != nullptr && first->l_prev != nullptr) {
-    first = first->l_prev;
-  }
-  return own == nullptr || is_defined_from(first, own, name);
+  return own == nullptr || is_defined_from(first_library(own), own, name);
 }
 
 bool is_ours_first(const char* name) {
-  return library_of(dlsym(RTLD_DEFAULT, name)) == own_library();
+  const link_map* own = own_library();
+  const std::uint32_t hash = gnu_hash(name);
+  for (const link_map* library = first_library(own); library != own; library = library->l_next) {
+    const Tables tables = tables_of(*library);
+    if (tables.symbols == nullptr || tables.strings == nullptr) {
+      continue;
+    }
+    if (tables.hash == nullptr) {
+      if (library_of(dlsym(RTLD_DEFAULT, name)) == library) {
+        return false;
+      }
+      continue;
+    }
+    // A program at a fixed address that takes the function's address has an undefined symbol with a
+    // value: a jump to whoever defines it.
+    const ElfW(Sym)* symbol = find_symbol(tables, name, hash);
+    if (symbol != nullptr && symbol->st_shndx != SHN_UNDEF) {
+      return false;
+    }
+  }
+  return true;
 }
 
 void* find_next(const char* name) {

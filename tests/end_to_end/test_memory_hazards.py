@@ -66,6 +66,12 @@ class Transparent(MemoryTest):
         self.assertGreaterEqual(known["allocations"], 4008)
         self.assertGreaterEqual(known["frees"], 4008)
 
+    def test_malloc_by_address(self):
+        recorded = self.check([program("malloc_by_address")])
+        self.assertEqual(recorded.analysis()["memory"]["allocations"], 1000)
+        self.assertEqual([line for line in recorded.analysis()["coverage"]
+                          if "malloc" in line["reason"]], [])
+
     def test_own_allocator(self):
         """Torture test 3: nothing of it is seen, and that is said."""
         recorded = self.check([program("own_allocator")])
