@@ -33,6 +33,7 @@ struct TakenSample {
   std::uint32_t tid = 0;
   std::uint32_t node = 0;
   StackEnd end = StackEnd::kWhole;
+  bool shortened = false;  // SampleTree::Place
 };
 
 enum class TaskChange {

@@ -178,6 +178,10 @@ bool SampleIntake::place_sample(const TakenSample& sample, bool last) {
   if (const char* reason = loss_of(sample.end)) {
     recording_.losses().add(LossKind::kTruncatedStacks, thread.id, reason, 1);
   }
+  if (sample.shortened) {
+    recording_.losses().add(LossKind::kShortenedStacks, thread.id, "the tree of samples is full",
+                            1);
+  }
   samples_ += 1;
   return true;
 }

@@ -143,8 +143,8 @@ void SampleReader::take(const PerfRecord& record) {
 
 void SampleReader::take_sample(std::uint64_t time_ns, const PerfSample& sample) {
   const SampledStack& stack = unwinder_.unwind(sample, spaces_.of(sample.pid));
-  const std::uint32_t node = tree_.node_of(stack, batch_.nodes);
-  batch_.samples.push_back({time_ns, sample.pid, sample.tid, node, stack.end});
+  const auto [node, shortened] = tree_.place_of(stack, batch_.nodes);
+  batch_.samples.push_back({time_ns, sample.pid, sample.tid, node, stack.end, shortened});
 }
 
 void SampleReader::take_mapping(std::uint64_t time_ns, const PerfMapping& mapping) {

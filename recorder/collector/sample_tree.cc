@@ -6,7 +6,7 @@ namespace spyglass::collector {
 std::uint32_t SampleTree::child(std::uint32_t parent, const SampledFrame& frame,
                                 std::vector<SampledNode>& added) {
   const Key key = {parent, frame};
-  if (ids_.size() >= kMaxSampledNodes) {
+  if (ids_.size() >= most_nodes_) {
     const auto known = ids_.find(key);
     return known == ids_.end() ? 0 : known->second;
   }
@@ -17,7 +17,7 @@ std::uint32_t SampleTree::child(std::uint32_t parent, const SampledFrame& frame,
   return place->second;
 }
 
-std::uint32_t SampleTree::node_of(const SampledStack& stack, std::vector<SampledNode>& added) {
+SampleTree::Place SampleTree::place_of(const SampledStack& stack, std::vector<SampledNode>& added) {
   std::uint32_t node = 0;
   if (stack.end != StackEnd::kWhole) {
     node = child(0, {kTruncatedImage, 0}, added);
@@ -26,11 +26,11 @@ std::uint32_t SampleTree::node_of(const SampledStack& stack, std::vector<Sampled
   for (auto frame = stack.frames.rbegin(); frame != stack.frames.rend(); ++frame) {
     const std::uint32_t next = child(node, *frame, added);
     if (next == 0) {
-      break;
+      return {node, true};
     }
     node = next;
   }
-  return node;
+  return {node, false};
 }
 
 }  // namespace spyglass::collector

@@ -4,7 +4,7 @@
 //   Where    collector.
 //   Threads  one at a time.
 //   Memory   grows with what is distinct, up to kMaxSampledNodes; then stacks end where the tree
-//            does.
+//            does, which is told of each.
 #pragma once
 
 #include <cstdint>
@@ -19,8 +19,16 @@ inline constexpr std::size_t kMaxSampledNodes = 4U << 20U;
 
 class SampleTree {
  public:
-  // The node of the stack; new ones are appended to `added`.
-  std::uint32_t node_of(const SampledStack& stack, std::vector<SampledNode>& added);
+  // Where a stack ends in the tree.
+  struct Place {
+    std::uint32_t node;
+    bool shortened;  // inner frames have no nodes: the tree is full
+  };
+
+  explicit SampleTree(std::size_t most_nodes = kMaxSampledNodes) : most_nodes_(most_nodes) {}
+
+  // New nodes are appended to `added`.
+  Place place_of(const SampledStack& stack, std::vector<SampledNode>& added);
 
  private:
   struct Key {
@@ -38,6 +46,7 @@ class SampleTree {
   std::uint32_t child(std::uint32_t parent, const SampledFrame& frame,
                       std::vector<SampledNode>& added);
 
+  std::size_t most_nodes_;
   std::unordered_map<Key, std::uint32_t, Hash> ids_;
 };
 

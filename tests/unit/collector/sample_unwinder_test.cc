@@ -202,19 +202,32 @@ TEST_CASE("sample tree: a stack is handed on once, outermost frame first") {
   SampleTree tree;
   std::vector<SampledNode> added;
   const SampledStack stack = {{{1, 0x30}, {1, 0x20}, {1, 0x10}}, StackEnd::kWhole};
-  const std::uint32_t node = tree.node_of(stack, added);
+  const std::uint32_t node = tree.place_of(stack, added).node;
   REQUIRE(added.size() == 3);
   CHECK(added[0].frame.offset == 0x10);
   CHECK(added[0].parent == 0);
   CHECK(added[2].parent == 2);
   CHECK(node == 3);
-  CHECK(tree.node_of(stack, added) == 3);
+  CHECK(tree.place_of(stack, added).node == 3);
   CHECK(added.size() == 3);
   const SampledStack cut = {{{1, 0x30}}, StackEnd::kNoRule};
-  tree.node_of(cut, added);
+  tree.place_of(cut, added);
   REQUIRE(added.size() == 5);
   CHECK(added[3].frame.image == kTruncatedImage);
   CHECK(added[4].parent == 4);
+}
+
+TEST_CASE("sample tree: a full one says which stacks it shortens") {
+  SampleTree tree(3);
+  std::vector<SampledNode> added;
+  const SampledStack known = {{{1, 0x30}, {1, 0x20}, {1, 0x10}}, StackEnd::kWhole};
+  CHECK_FALSE(tree.place_of(known, added).shortened);
+  const auto [node, shortened] =
+      tree.place_of({{{1, 0x50}, {1, 0x40}, {1, 0x20}, {1, 0x10}}, StackEnd::kWhole}, added);
+  CHECK(node == 2);
+  CHECK(shortened);
+  CHECK(added.size() == 3);
+  CHECK_FALSE(tree.place_of(known, added).shortened);
 }
 
 }  // namespace
