@@ -247,6 +247,12 @@ const Change* samples_behind(const ProfileDiff& diff, const FunctionDiff* functi
   return self ? &function->self_samples : &function->total_samples;
 }
 
+// Chance explains it: too few samples, or an estimate's error.
+bool may_be_chance(const Change& change, const Change* samples) {
+  if (samples != nullptr && std::fabs(sigmas(*samples)) < kSignificantSigmas) return true;
+  return change.variance > 0 && std::fabs(change.delta()) < kSignificantSigmas * change.error();
+}
+
 }  // namespace
 
 bool counts_things(RuleMetric metric) {
@@ -311,8 +317,7 @@ Result<RuleOutcome> apply_rule(const FailRule& rule, const ProfileDiff& diff) {
   RuleOutcome outcome;
   outcome.rule = &rule;
   const auto check = [&](const FunctionDiff* subject, const Change& change) {
-    const Change* samples = samples_behind(diff, subject, rule.metric);
-    if (samples != nullptr && std::fabs(sigmas(*samples)) < kSignificantSigmas) return;
+    if (may_be_chance(change, samples_behind(diff, subject, rule.metric))) return;
     const Function* function = subject == nullptr ? nullptr : &subject->function();
     for (const RuleLimit& limit : rule.limits) {
       if (!passes(limit, change)) return;

@@ -10,8 +10,9 @@
 //              | NUMBER          for calls and psi
 //
 // The last three are bytes of memory; "total_" may stand before them. wait, lock_wait and io are
-// times in operations. What comes from samples (also CPU times where calls were not timed) fails
-// only if the change is more than chance, 3 standard deviations.
+// times in operations. What comes from samples (also CPU times where calls were not timed, and
+// sampled memory of the whole recording) fails only if the change is more than chance, 3 standard
+// deviations. A function's sampled memory has no error that is known: it is compared as it is.
 //
 // Limits apply to the change, new minus base; psi has no base, so to itself. Without func(), a
 // metric is that of the whole recording, which mean, p99 and psi do not have. A function that is

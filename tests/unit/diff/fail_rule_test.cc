@@ -43,6 +43,17 @@ TEST_CASE("the grammar of --fail-on", "[diff]") {
   }
 }
 
+TEST_CASE("sampled memory fails by more than chance only", "[diff]") {
+  ProfileDiff diff;
+  diff.heap.peak_bytes = {.base = 1000, .now = 1200, .variance = 70 * 70};
+  CHECK_FALSE(fails("peak>5%", diff));
+  diff.heap.peak_bytes.variance = 60 * 60;
+  CHECK(fails("peak>5%", diff));
+  diff.heap.peak_bytes.variance = 0;  // exact
+  diff.heap.peak_bytes.now = 1051;
+  CHECK(fails("peak>5%", diff));
+}
+
 TEST_CASE("expressions that make no sense are refused with a reason", "[diff]") {
   const std::pair<const char*, const char*> examples[] = {
       {"", "'' is no metric"},
