@@ -358,6 +358,14 @@ void exit_slowly(std::uint64_t function, std::uint64_t sp, std::uint64_t now_tic
   pop_call(lane, now_ticks);
 }
 
+void settle_call(Lane* lane, std::uint64_t next, std::uint64_t start_ticks,
+                 std::uint64_t duration_ticks) {
+  settle_pending(lane, next);
+  if (duration_ticks >= lane->span_threshold_ticks) {
+    push_span(lane, format::pending_cell(next), start_ticks, duration_ticks);
+  }
+}
+
 void record_jump(std::uint64_t target_sp, std::uint64_t own_sp) {
   Lane* lane = t_thread.lane;
   if (lane == nullptr || g_fork_page.recording == 0) {

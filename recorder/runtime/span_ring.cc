@@ -76,6 +76,13 @@ void ring_doorbell(Lane* lane) {
   }
 }
 
+void push_span_slowly(Lane* lane, std::uint32_t node_cell, std::uint64_t start_ticks,
+                      std::uint64_t duration_ticks) {
+  if (make_room(lane)) {
+    push_short_span(lane, node_cell, start_ticks, duration_ticks);
+  }
+}
+
 void push_long_span(Lane* lane, std::uint32_t node_cell, std::uint64_t start_ticks,
                     std::uint64_t duration_ticks) {
   if (lane->ring_head >= lane->ring_limit && !make_room(lane)) {

@@ -26,6 +26,11 @@ bool make_room_for_event(format::Lane* lane, std::uint64_t patience_ns);
 // Tells the collector that the ring fills.
 void ring_doorbell(format::Lane* lane);
 
+// Keeps a call if room can be made for it.
+[[gnu::cold, gnu::noinline]] void push_span_slowly(format::Lane* lane, std::uint32_t node_cell,
+                                                   std::uint64_t start_ticks,
+                                                   std::uint64_t duration_ticks);
+
 // Keeps a call that does not fit one record.
 void push_long_span(format::Lane* lane, std::uint32_t node_cell, std::uint64_t start_ticks,
                     std::uint64_t duration_ticks);
@@ -52,22 +57,28 @@ constexpr std::uint64_t record_head(format::RingKind kind, std::uint32_t node_ce
                                                                           << format::kRingNodeShift;
 }
 
-inline void push_span(format::Lane* lane, std::uint32_t node_cell, std::uint64_t start_ticks,
-                      std::uint64_t duration_ticks) {
-  if (__builtin_expect(static_cast<long>(duration_ticks > format::kRingDurationMask), 0) != 0) {
-    push_long_span(lane, node_cell, start_ticks, duration_ticks);
-    return;
-  }
-  if (__builtin_expect(static_cast<long>(lane->ring_head >= lane->ring_limit), 0) != 0 &&
-      !make_room(lane)) {
-    return;
-  }
+// There is room for it.
+inline void push_short_span(format::Lane* lane, std::uint32_t node_cell, std::uint64_t start_ticks,
+                            std::uint64_t duration_ticks) {
   const std::uint64_t position = reserve_records(lane, 1);
   write_record(lane, position, start_ticks,
                std::uint64_t{node_cell} << format::kRingNodeShift | duration_ticks);
   if (__builtin_expect(static_cast<long>(position >= lane->doorbell_at), 0) != 0) {
     ring_doorbell(lane);
   }
+}
+
+inline void push_span(format::Lane* lane, std::uint32_t node_cell, std::uint64_t start_ticks,
+                      std::uint64_t duration_ticks) {
+  if (__builtin_expect(static_cast<long>(duration_ticks > format::kRingDurationMask), 0) != 0) {
+    push_long_span(lane, node_cell, start_ticks, duration_ticks);
+    return;
+  }
+  if (__builtin_expect(static_cast<long>(lane->ring_head >= lane->ring_limit), 0) != 0) {
+    push_span_slowly(lane, node_cell, start_ticks, duration_ticks);
+    return;
+  }
+  push_short_span(lane, node_cell, start_ticks, duration_ticks);
 }
 
 }  // namespace spyglass::runtime
