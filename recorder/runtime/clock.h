@@ -21,8 +21,7 @@ inline std::uint64_t ticks() { return __rdtsc(); }
 // stands behind it is loaded earlier. Many processors finish all that comes before a time stamp and
 // begin nothing behind it, but for some 15 cycles on either side; so what a hook must wait for is
 // spread over both sides of each of its two.
-template <typename T>
-[[gnu::always_inline]] inline std::uint64_t ticks_after(const T* known) {
+[[gnu::always_inline]] inline std::uint64_t ticks_after(std::uint64_t known) {
   std::uint64_t low = 0;  // rdtsc clears the upper halves
   std::uint64_t high = 0;
   asm volatile("rdtsc" : "=a"(low), "=d"(high) : "r"(known) : "memory");
