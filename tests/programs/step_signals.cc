@@ -303,7 +303,7 @@ PLAIN void play_load() {
 PLAIN void ignore(int) {}
 
 PLAIN void play_dispositions() {
-  for (const int number : {SIGSEGV, SIGPROF, SIGHUP}) {
+  for (const int number : {SIGSEGV, SIGPROF, SIGUSR2}) {
     struct sigaction action = {}, old = {};
     action.sa_handler = ignore;
     if (sigaction(number, &action, &old) != 0 || old.sa_handler != SIG_DFL) abort();
