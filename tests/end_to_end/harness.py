@@ -11,11 +11,18 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 import unittest
 
 import call_count
+
+# As a terminal starts programs: a shell ignores these in what it puts into the background, and nohup
+# one of them.
+for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, signal.SIG_DFL)
 
 BIN_DIR = os.environ.get("SPYGLASS_BIN_DIR", "")
 PROGRAMS_DIR = os.environ.get("PROGRAMS_DIR", "")
