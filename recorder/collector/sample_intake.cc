@@ -150,12 +150,14 @@ bool SampleIntake::place_sample(const TakenSample& sample, bool last) {
     add_process(image);
   }
   bool added = false;
-  TaskThread& thread = tasks_.thread_at(image.process, sample.tid, ticks, added);
+  const auto exit = exits_.find(sample.tid);
+  const std::uint64_t exit_ticks = exit == exits_.end() ? 0 : exit->second;
+  TaskThread& thread = tasks_.thread_at(image.process, sample.tid, ticks, exit_ticks, added);
   if (added) {
     begin_thread(thread, image, sample.tid, ticks);
-    if (const auto exit = exits_.find(sample.tid); exit != exits_.end() && exit->second >= ticks) {
-      tasks_.end_thread(image.process, sample.tid, exit->second);
-      complete_thread(thread, exit->second);
+    if (exit_ticks >= ticks) {
+      tasks_.end_thread(image.process, sample.tid, exit_ticks);
+      complete_thread(thread, exit_ticks);
     }
   }
   if (!thread.has_lane) {
@@ -165,7 +167,7 @@ bool SampleIntake::place_sample(const TakenSample& sample, bool last) {
   const std::uint32_t node = nodes_[std::min<std::size_t>(sample.node, nodes_.size() - 1)];
   recording_.add(format::MetricRow{thread.id, node, format::Metric::kSamples, 1});
   format::EventRecord event;
-  event.start_ticks = ticks;
+  event.start_ticks = std::min(ticks, thread.exit_ticks);
   event.kind = format::EventKind::kSample;
   event.node = node;
   event.value = 1;

@@ -169,13 +169,19 @@ void SampleTasks::resolve(TaskImage& image, std::uint64_t until_ticks) {
 }
 
 TaskThread& SampleTasks::thread_at(std::uint32_t process, std::uint32_t tid, std::uint64_t ticks,
-                                   bool& added) {
+                                   std::uint64_t kernel_exit_ticks, bool& added) {
   std::vector<TaskThread>& threads = threads_[key_of(process, tid)];
   for (TaskThread& thread : threads) {
     if (ticks <= thread.exit_ticks) {
       added = false;
       return thread;
     }
+  }
+  // A lane ends before its thread does: without an end in between it still is that one.
+  if (!threads.empty() && threads.back().has_lane &&
+      (kernel_exit_ticks < threads.back().exit_ticks || kernel_exit_ticks >= ticks)) {
+    added = false;
+    return threads.back();
   }
   added = true;
   TaskThread& thread = threads.emplace_back();

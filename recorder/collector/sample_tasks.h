@@ -73,8 +73,10 @@ class SampleTasks {
   void resolve(TaskImage& image, std::uint64_t until_ticks);
   std::uint32_t new_process_id() { return next_process_++; }
 
-  // The thread as of then; created if need be.
-  TaskThread& thread_at(std::uint32_t process, std::uint32_t tid, std::uint64_t ticks, bool& added);
+  // The thread as of then; created if need be. `kernel_exit_ticks`: when a thread of that number
+  // last ended, as the kernel tells; 0: none has.
+  TaskThread& thread_at(std::uint32_t process, std::uint32_t tid, std::uint64_t ticks,
+                        std::uint64_t kernel_exit_ticks, bool& added);
   // Its end, if it has no lane; null: no such thread.
   TaskThread* end_thread(std::uint32_t process, std::uint32_t tid, std::uint64_t ticks);
 

@@ -106,20 +106,24 @@ TEST_CASE("sample tasks: threads with samples and with lanes are the same thread
   SampleTasks tasks;
   tasks.expect_records();
   bool added = false;
-  const std::uint32_t sampled = tasks.thread_at(1, 10, 100, added).id;
+  const std::uint32_t sampled = tasks.thread_at(1, 10, 100, 0, added).id;
   CHECK(added);
   CHECK(tasks.lane_began(1, 10) == sampled);
   const std::uint32_t with_lane = tasks.lane_began(1, 11);
-  CHECK(tasks.thread_at(1, 11, 100, added).id == with_lane);
+  CHECK(tasks.thread_at(1, 11, 100, 0, added).id == with_lane);
   CHECK_FALSE(added);
   CHECK(tasks.lane_began(2, 11) != with_lane);  // another program in the process
   // The number is used again.
   tasks.lane_ended(1, 11, 500);
-  CHECK(tasks.thread_at(1, 11, 400, added).id == with_lane);
-  CHECK(tasks.thread_at(1, 11, 600, added).id != with_lane);
+  CHECK(tasks.thread_at(1, 11, 400, 0, added).id == with_lane);
+  // Its lane has ended, the thread has not.
+  CHECK(tasks.thread_at(1, 11, 600, 0, added).id == with_lane);
+  CHECK(tasks.thread_at(1, 11, 600, 620, added).id == with_lane);
+  CHECK_FALSE(added);
+  CHECK(tasks.thread_at(1, 11, 600, 550, added).id != with_lane);
   CHECK(added);
   tasks.forget_threads(1000);
-  CHECK(tasks.thread_at(1, 11, 600, added).id != with_lane);
+  CHECK(tasks.thread_at(1, 11, 600, 550, added).id != with_lane);
 }
 
 TEST_CASE("sample tasks: without records ids are only counted") {
