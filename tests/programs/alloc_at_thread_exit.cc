@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Allocates and frees while threads end: destructors of thread-specific data that set it anew for
 // four rounds, destructors of thread_local objects, which throw (and catch) as well.
-// Prints: allocations and frees that all this did.
+// Prints: allocations and frees that all this did. Arguments: threads; how many at once, 1 or 2.
 #include <pthread.h>
 #include <unistd.h>
 
@@ -84,12 +84,13 @@ int main(int argc, char** argv) {
     if (pthread_key_create(&key, destroy) != 0) return 1;
   }
   const long threads = argument_or(argc, argv, 1, 20);
-  for (long i = 0; i < threads; i += 2) {
-    pthread_t pair[2];
-    for (auto& thread : pair) {
-      if (pthread_create(&thread, nullptr, work, nullptr) != 0) return 1;
+  const long at_once = argument_or(argc, argv, 2, 2);
+  for (long i = 0; i < threads; i += at_once) {
+    pthread_t running[2];
+    for (long k = 0; k < at_once; ++k) {
+      if (pthread_create(&running[k], nullptr, work, nullptr) != 0) return 1;
     }
-    for (const auto thread : pair) pthread_join(thread, nullptr);
+    for (long k = 0; k < at_once; ++k) pthread_join(running[k], nullptr);
   }
   std::printf("%lu %lu\n", g_allocations.load(), g_frees.load());
   return 0;
