@@ -126,6 +126,20 @@ bool is_defined_from(const link_map* first, const link_map* own, const char* nam
   return false;
 }
 
+// A program at a fixed address that takes the function's address does not, but has an undefined
+// symbol with a value: a jump to whoever defines it.
+bool defines_itself(const link_map& library, const char* name, std::uint32_t hash) {
+  const Tables tables = tables_of(library);
+  if (tables.symbols == nullptr || tables.strings == nullptr) {
+    return false;
+  }
+  if (tables.hash == nullptr) {
+    return library_of(dlsym(RTLD_DEFAULT, name)) == &library;
+  }
+  const ElfW(Sym)* symbol = find_symbol(tables, name, hash);
+  return symbol != nullptr && symbol->st_shndx != SHN_UNDEF;
+}
+
 }  // namespace
 
 bool is_defined_elsewhere(const char* name) {
@@ -137,20 +151,7 @@ bool is_ours_first(const char* name) {
   const link_map* own = own_library();
   const std::uint32_t hash = gnu_hash(name);
   for (const link_map* library = first_library(own); library != own; library = library->l_next) {
-    const Tables tables = tables_of(*library);
-    if (tables.symbols == nullptr || tables.strings == nullptr) {
-      continue;
-    }
-    if (tables.hash == nullptr) {
-      if (library_of(dlsym(RTLD_DEFAULT, name)) == library) {
-        return false;
-      }
-      continue;
-    }
-    // A program at a fixed address that takes the function's address has an undefined symbol with a
-    // value: a jump to whoever defines it.
-    const ElfW(Sym)* symbol = find_symbol(tables, name, hash);
-    if (symbol != nullptr && symbol->st_shndx != SHN_UNDEF) {
+    if (defines_itself(*library, name, hash)) {
       return false;
     }
   }
