@@ -72,6 +72,7 @@ inline void push(Lane* lane, const Node* node, const Change& change) {
   }
   const std::uint32_t cell = cell_of(lane, node);
   const std::uint64_t position = reserve_records(lane, 2);
+  claim_ahead(lane, position);
   write_record(
       lane, position + 1, change.address,
       record_head(format::RingKind::kContinuation, 0) | (change.bytes & format::kRingBytesMask));
