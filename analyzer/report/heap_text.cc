@@ -54,12 +54,12 @@ void write_by_design(std::ostream& out, const Heap& heap) {
     blocks += suppression.by_design ? suppression.allocations : 0;
   }
   if (blocks != 0) {
-    out << fmt::format("still reachable by design: {} bytes in {} blocks (--all shows them)\n",
-                       bytes, blocks);
+    out << fmt::format("still reachable by design: {} (--all shows them)\n",
+                       in_blocks(bytes, blocks));
   }
   if (heap.suppressed_allocations > blocks) {
-    out << fmt::format("suppressed: {} bytes in {} blocks\n", heap.suppressed_bytes - bytes,
-                       heap.suppressed_allocations - blocks);
+    out << fmt::format("suppressed: {}\n", in_blocks(heap.suppressed_bytes - bytes,
+                                                     heap.suppressed_allocations - blocks));
   }
 }
 

@@ -81,7 +81,7 @@ TEST_CASE("heap report: text") {
   CHECK(brief.find("parse") != std::string::npos);
   const std::string leaks = memory_text(profile, {MemoryView::kLeaks, 0, false, false});
   CHECK(leaks.find("      parse  script.c:50\n      main  script.c:40\n") != std::string::npos);
-  CHECK(leaks.find("still reachable by design: 16 bytes in 1 blocks (--all shows them)") !=
+  CHECK(leaks.find("still reachable by design: 16 bytes in 1 block (--all shows them)") !=
         std::string::npos);
   CHECK(leaks.find("setlocale") == std::string::npos);
   const std::string all = memory_text(profile, {MemoryView::kLeaks, 0, false, true});
