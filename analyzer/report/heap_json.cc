@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "analyzer/report/heap_view.h"
+#include "analyzer/report/stack_json.h"
 #include "analyzer/report/wait_view.h"
 
 namespace spyglass {
@@ -134,20 +135,7 @@ class HeapJson {
   void write_place(std::uint32_t node) {
     json_.key("operation");
     node == 0 ? json_.null() : json_.text(operation_name(profile_, node));
-    const std::uint32_t caller = profile_.nodes[node].parent;
-    const std::uint32_t found = responsible_node(profile_, caller);
-    json_.key("function");
-    found == 0 ? json_.null() : json_.text(profile_.functions[profile_.nodes[found].function].name);
-    json_.key("stack").begin_array();
-    for (const std::uint32_t function : stack_of(profile_, caller)) {
-      json_.count(position_[function]);
-    }
-    json_.end_array();
-    json_.key("lines").begin_array();
-    for (const auto* lines : call_lines_of(profile_, node)) {
-      lines->size() == 1 ? json_.count(lines->front()) : json_.null();
-    }
-    json_.end_array();
+    spyglass::write_stack(json_, profile_, position_, node);
   }
 
   void write_stack(const HeapStack& stack) {

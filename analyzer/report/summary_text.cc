@@ -86,8 +86,24 @@ void write_sampler(std::ostream& out, const TextStyle& style, const Profile& pro
              lost == 0 ? Tint::kNone : Tint::kWarm);
 }
 
-void write_fatal_signals(std::ostream& out, const TextStyle& style, const Profile& profile) {
+// Of the operation `node`: each function with the line that it was at.
+void write_crash_stack(std::ostream& out, const TextStyle& style, const Profile& profile,
+                       std::uint32_t node) {
   constexpr std::size_t kMostFrames = 16;
+  std::size_t frames = 0;
+  for (std::uint32_t parent = profile.nodes[node].parent; parent != 0;
+       node = parent, parent = profile.nodes[node].parent) {
+    if (frames++ == kMostFrames) {
+      return write_fact(out, style, "", "  …", Tint::kDim);
+    }
+    const Function& function = profile.functions[profile.nodes[parent].function];
+    const std::string place = call_place(style, profile, profile.nodes[node]);
+    write_fact(out, style, "",
+               "  " + shown_name(style, function) + (place.empty() ? "" : "  " + place));
+  }
+}
+
+void write_fatal_signals(std::ostream& out, const TextStyle& style, const Profile& profile) {
   for (std::size_t i = 0; i < std::min(profile.fatal_signals.size(), kMostLines); ++i) {
     const FatalSignal& fatal = profile.fatal_signals[i];
     std::string thread = "?";
@@ -104,18 +120,7 @@ void write_fatal_signals(std::ostream& out, const TextStyle& style, const Profil
                            fatal.address, thread, format_duration(fatal.at_ns),
                            fatal.text.empty() ? "" : ": ", fatal.text),
                Tint::kHot);
-    std::size_t frames = 0;
-    for (const std::uint32_t index : stack_of(profile, fatal.node)) {
-      const Function& function = profile.functions[index];
-      if (function.kind == FunctionKind::kOperation) continue;
-      if (frames++ == kMostFrames) {
-        write_fact(out, style, "", "  …", Tint::kDim);
-        break;
-      }
-      const std::string place = source_place(style, function);
-      write_fact(out, style, "",
-                 "  " + shown_name(style, function) + (place.empty() ? "" : "  " + place));
-    }
+    write_crash_stack(out, style, profile, fatal.node);
   }
 }
 

@@ -3,6 +3,7 @@
 
 #include "analyzer/report/exception_view.h"
 #include "analyzer/report/function_order.h"
+#include "analyzer/report/stack_json.h"
 #include "analyzer/report/wait_view.h"
 #include "format/record_names.h"
 
@@ -24,7 +25,7 @@ class OperationsWriter {
       json_.key("class").text(
           format::kOperationClassNames[static_cast<unsigned>(class_of(profile_, row.node))]);
       write_object("object", row.object);
-      write_place(context(row.node));
+      write_place(row.node);
       write_calls(row.metrics);
       json_.key("off_cpu_ns").number(row.off_cpu_ns);
       json_.end_object();
@@ -95,7 +96,7 @@ class OperationsWriter {
       json_.key("type").text(object_text(profile_, flow.type));
       json_.key("count").count(flow.count);
       json_.key("operation").text(operation(flow.node));
-      write_place(context(flow.node));
+      write_place(flow.node);
       json_.key("caught_in");
       caught ? json_.text(responsible_name(profile_, flow.catch_node, true)) : json_.null();
       json_.key("escaped");
@@ -131,7 +132,7 @@ class OperationsWriter {
       json_.key("at_ns").number(fatal.at_ns);
       json_.key("address").count(fatal.address);
       json_.key("text").text(fatal.text);
-      write_place(context(fatal.node));
+      write_place(fatal.node);
       json_.end_object();
     }
     json_.end_array();
@@ -140,12 +141,6 @@ class OperationsWriter {
  private:
   const std::string& operation(std::uint32_t node) const {
     return profile_.functions[profile_.nodes[node].function].name;
-  }
-  // What is above an operation's node; the node itself if it is none.
-  std::uint32_t context(std::uint32_t node) const {
-    const bool is_operation = node != 0 && profile_.functions[profile_.nodes[node].function].kind ==
-                                               FunctionKind::kOperation;
-    return is_operation ? profile_.nodes[node].parent : node;
   }
 
   void write_object(std::string_view key, std::uint32_t index) {
@@ -161,15 +156,7 @@ class OperationsWriter {
     json_.end_object();
   }
 
-  // The responsible function, and the stack, innermost first, as indices of functions[].
-  void write_place(std::uint32_t node) {
-    json_.key("function");
-    const std::uint32_t found = responsible_node(profile_, node);
-    found == 0 ? json_.null() : json_.text(profile_.functions[profile_.nodes[found].function].name);
-    json_.key("stack").begin_array();
-    for (const std::uint32_t function : stack_of(profile_, node)) json_.count(position_[function]);
-    json_.end_array();
-  }
+  void write_place(std::uint32_t node) { write_stack(json_, profile_, position_, node); }
 
   void write_calls(const Metrics& metrics) {
     json_.key("calls").count(metrics.calls);

@@ -8,7 +8,8 @@ import subprocess
 import time
 import unittest
 
-from harness import EndToEndTest, SPYGLASS_RUN, Recording, clean_environment, program
+from harness import (EndToEndTest, SPYGLASS, SPYGLASS_RUN, Recording, clean_environment, program,
+                     run)
 
 
 class FatalSignals(EndToEndTest):
@@ -25,6 +26,20 @@ class FatalSignals(EndToEndTest):
         functions = [recorded.functions()[index]["name"] for index in found[0]["stack"]]
         self.assertEqual(functions[0], "read_from")
         self.assertIn("main", functions)
+
+    def test_the_lines_that_it_was_at(self):
+        recorded, found = self.check("segv", "SIGSEGV")
+        with open(os.path.join(os.path.dirname(__file__), "..", "programs", "fatal.c"), encoding="utf-8") as source:
+            lines = source.read().splitlines()
+        dies = next(i for i, line in enumerate(lines, 1) if "// dies here" in line)
+        calls = next(i for i, line in enumerate(lines, 1) if 'how, "segv"' in line)
+        functions = [recorded.functions()[index]["name"] for index in found[0]["stack"]]
+        self.assertEqual(len(found[0]["lines"]), len(functions))
+        at = dict(zip(functions, found[0]["lines"]))
+        self.assertEqual((at["read_from"], at["main"]), (dies, calls))
+        text = run([SPYGLASS, "analyze", recorded.path]).stdout.decode()
+        self.assertIn(f"read_from  fatal.c:{dies}\n", text)
+        self.assertIn(f"main  fatal.c:{calls}\n", text)
 
     def test_every_cause(self):
         for how, name in [("ill", "SIGILL"), ("trap", "SIGTRAP"), ("fpe", "SIGFPE"),

@@ -13,7 +13,10 @@
 
 static const int kFatal[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS, SIGPROF};
 
-CALLED static int read_from(volatile int* place) { return *place + 1; }
+CALLED static int read_from(volatile int* place) {
+  int read = *place;  // dies here
+  return read + 1;
+}
 CALLED static int divide(volatile int by) { return 100 / by; }
 
 CALLED static int deep(int depth) {
@@ -35,7 +38,9 @@ static void show(const char* when, int number) {
   struct sigaction now;
   sigaction(number, NULL, &now);
   printf("%s: signal %d %s flags %x mask %d\n", when, number,
-         now.sa_handler == SIG_DFL ? "default" : now.sa_handler == SIG_IGN ? "ignored" : "handled",
+         now.sa_handler == SIG_DFL   ? "default"
+         : now.sa_handler == SIG_IGN ? "ignored"
+                                     : "handled",
          (unsigned)now.sa_flags, sigismember(&now.sa_mask, number));
 }
 
