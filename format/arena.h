@@ -410,6 +410,8 @@ struct alignas(64) Lane {
   std::uint64_t birth_cpu_ns;
   std::uint64_t exit_ticks;  // valid from kExiting on
   std::uint64_t exit_cpu_ns;
+  std::uint64_t seen_ticks;   // when another thread, which ends the process, read the CPU clock;
+  std::uint64_t seen_cpu_ns;  // 0: never
   CpuClock cpu_clock;
   std::uint32_t newest_node;  // cell index; head of the Node.older chain
   char name[16];              // thread name, NUL-padded

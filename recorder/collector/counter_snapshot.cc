@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "format/record_names.h"
 #include "recorder/collector/overhead_budget.h"
 #include "recorder/collector/recording.h"
 
@@ -18,6 +19,14 @@ std::uint64_t advance(std::uint64_t& seen, std::uint64_t now) {
   const std::uint64_t difference = now > seen ? now - seen : 0;
   seen = now;
   return difference;
+}
+
+// Operations that may take a while on the CPU are not among them.
+bool waits(std::uint64_t address) {
+  const std::uint64_t operation = address & ~format::kTagMask;
+  return (address & format::kTagMask) == format::kOperationTag && format::is_operation(operation) &&
+         format::operation_info(operation).kind <= format::OperationClass::kProcess &&
+         operation != static_cast<std::uint64_t>(format::Operation::k_pthread_spin_lock);
 }
 
 }  // namespace
@@ -179,6 +188,23 @@ void CounterSnapshot::take_counters(LaneView& view) {
       recording_.add(std::move(row));
     }
   }
+}
+
+std::uint64_t CounterSnapshot::waiting_since(const LaneView& view) const {
+  const std::uint64_t cells = peek(arena_.lane(view.index).cells);
+  const Stack stack = stack_of(view);
+  for (const Entry* entry = stack.top; entry != nullptr && entry < stack.end; ++entry) {
+    const format::EntryCall call = format::call_of(peek(entry->node), peek(entry->flags), cells);
+    if (call.cell == 0 || call.cell >= arena_.geometry().cell_count) {
+      return 0;
+    }
+    const Node* node = arena_.node(view.index, static_cast<std::uint32_t>(call.cell));
+    const std::uint64_t address = peek(node->address) & format::kAddressMask;
+    if ((address & format::kObjectTag) == 0) {
+      return waits(address) ? peek(entry->start_ticks) : 0;
+    }
+  }
+  return 0;
 }
 
 void CounterSnapshot::take_open_calls(LaneView& view, std::uint64_t ticks, bool final) {

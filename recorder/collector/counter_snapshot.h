@@ -28,6 +28,10 @@ class CounterSnapshot {
   // Adds a row for each node that counted something since the last call.
   void take_counters(LaneView& view);
 
+  // When the innermost open call began, if it is an operation that gives up the CPU until there is
+  // something to go on with; 0: it is none.
+  std::uint64_t waiting_since(const LaneView& view) const;
+
   // Adds the calls that are open at `ticks`. A lane whose last open call has ended is told by one
   // call of the root that begins at `ticks`.
   void take_open_calls(LaneView& view, std::uint64_t ticks, bool final);

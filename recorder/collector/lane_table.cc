@@ -143,13 +143,26 @@ void LaneTable::snapshot(std::uint64_t now_ticks, std::uint64_t elapsed_ticks) {
   }
 }
 
+void LaneTable::note_reading(LaneView& view, std::uint64_t cpu_ns, std::uint64_t now_ticks) const {
+  const bool first = view.cpu_reading_ticks == 0;
+  const std::uint64_t from_ticks = first ? view.thread.birth_ticks : view.cpu_reading_ticks;
+  const std::uint64_t from_ns =
+      first ? peek(arena_.lane(view.index).birth_cpu_ns) : view.cpu_reading_ns;
+  const std::uint64_t wall_ns =
+      ns_of_ticks(now_ticks - std::min(now_ticks, from_ticks), ns_per_tick_q60_);
+  const std::uint64_t used_ns = cpu_ns - std::min(cpu_ns, from_ns);
+  view.cpu_share =
+      used_ns < wall_ns ? static_cast<double>(used_ns) / static_cast<double>(wall_ns) : 1;
+  view.cpu_reading_ns = cpu_ns;
+  view.cpu_reading_ticks = now_ticks;
+}
+
 void LaneTable::refresh_thread(LaneView& view, std::uint64_t now_ticks) {
   const std::string name = name_of(arena_.lane(view.index));
   const std::uint64_t before = view.thread.cpu_ns;
   if (const auto times = read_thread_times(view.process->outer_pid, view.outer_tid)) {
-    view.cpu_reading_ns = times->cpu_ns;
+    note_reading(view, times->cpu_ns, now_ticks);
     view.thread.runnable_ns = times->runnable_ns;
-    view.cpu_reading_ticks = now_ticks;
     view.thread.cpu_ns = cpu_ns(view, now_ticks);
   }
   if (view.thread.cpu_ns != before || name != view.thread.name) {
@@ -158,7 +171,16 @@ void LaneTable::refresh_thread(LaneView& view, std::uint64_t now_ticks) {
   }
 }
 
+void LaneTable::see_which_ran() {
+  for (ProcessEntry* process : processes_.live()) {
+    const auto cpu_ns = read_process_cpu_ns(process->outer_pid);
+    process->ran = !cpu_ns || *cpu_ns != process->seen_cpu_ns;
+    process->seen_cpu_ns = cpu_ns.value_or(0);
+  }
+}
+
 void LaneTable::look_around(std::uint64_t now_ticks) {
+  see_which_ran();  // before any thread is read: what one does in between shows at the next look
   const std::uint32_t used = arena_.lanes_used();
   for (std::uint32_t index = 0; index < used; ++index) {
     LaneView* view = views_[index].get();
@@ -174,8 +196,32 @@ void LaneTable::look_around(std::uint64_t now_ticks) {
     if (std::exchange(view->active, false)) {
       refresh_thread(*view, now_ticks);
       count_losses(*view);
+    } else {
+      quiet_.push_back(index);
     }
   }
+  refresh_quiet(now_ticks);
+}
+
+// What makes no call may compute all the same, or sleep where nobody sees it: should it be killed,
+// this is all that is known of its CPU time. A look at 10 000 threads takes 60 ms, so at most
+// kMostQuiet of those whose processes ran, each in its turn.
+void LaneTable::refresh_quiet(std::uint64_t now_ticks) {
+  constexpr std::size_t kMostQuiet = 512;
+  const auto begin = std::ranges::lower_bound(quiet_, quiet_from_);
+  std::ranges::rotate(quiet_, begin);
+  std::size_t looks = 0;
+  for (const std::uint32_t index : quiet_) {
+    LaneView& view = *views_[index];
+    if (!view.process->ran) {
+      view.cpu_reading_ticks = view.cpu_reading_ticks == 0 ? 0 : now_ticks;  // it still holds
+      view.cpu_share = 0;
+    } else if (looks++ < kMostQuiet) {
+      refresh_thread(view, now_ticks);
+      quiet_from_ = index + 1;
+    }
+  }
+  quiet_.clear();
 }
 
 void LaneTable::count_losses(const LaneView& view) {
@@ -199,8 +245,19 @@ void LaneTable::count_losses(const LaneView& view) {
   losses.set(LossKind::kUnfilteredNodes, thread, "no filter verdict", peek(lane.filter_timeouts));
 }
 
+namespace {
+
+struct CpuReading {
+  std::uint64_t ns = 0;  // of the thread's whole life
+  std::uint64_t ticks = 0;
+};
+
+}  // namespace
+
 // CPU time since the thread's first record. A thread that was killed has not told: then the last
-// reading bounds it from below and from above, and so does its wall time less the time off the CPU.
+// reading bounds it from below and, with the time until it began to wait, from above, and so does
+// its wall time less the time off the CPU, which only calls tell. Of one that makes none, the best
+// guess is that it went on as before.
 std::uint64_t LaneTable::cpu_ns(const LaneView& view, std::uint64_t end_ticks) const {
   const Lane& lane = arena_.lane(view.index);
   const std::uint64_t birth_cpu_ns = peek(lane.birth_cpu_ns);
@@ -211,23 +268,25 @@ std::uint64_t LaneTable::cpu_ns(const LaneView& view, std::uint64_t end_ticks) c
   const auto ns = [&](std::uint64_t ticks) { return ns_of_ticks(ticks, ns_per_tick_q60_); };
   const std::uint64_t wall_ns = ns(end_ticks - std::min(end_ticks, view.thread.birth_ticks));
   const std::uint64_t off_ns = std::min(wall_ns, ns(view.off_cpu_ticks));
-  std::uint64_t reading_ns = view.cpu_reading_ns;
-  std::uint64_t reading_ticks = view.cpu_reading_ticks;
+  CpuReading last = {view.cpu_reading_ns, view.cpu_reading_ticks};
   if (view.outer_tid == view.process->outer_pid && view.process->exec_cpu_ns != 0) {
-    reading_ns = view.process->exec_cpu_ns;
-    reading_ticks = end_ticks;
+    last = {view.process->exec_cpu_ns, end_ticks};
   }
-  // The thread's own last reading, where it is the later one: exit() takes one.
-  if (const std::uint64_t own_ticks = peek(lane.last_sync_ticks);
-      own_ticks > reading_ticks && own_ticks <= end_ticks) {
-    reading_ns = peek(lane.last_sync_cpu_ns);
-    reading_ticks = own_ticks;
+  // The process's own, where they are later: exit() reads all.
+  for (const CpuReading& own : {CpuReading{peek(lane.last_sync_cpu_ns), peek(lane.last_sync_ticks)},
+                                CpuReading{peek(lane.seen_cpu_ns), peek(lane.seen_ticks)}}) {
+    last = own.ticks > last.ticks && own.ticks <= end_ticks ? own : last;
   }
-  if (reading_ticks == 0) {
+  if (last.ticks == 0) {
     return wall_ns - off_ns;
   }
-  const std::uint64_t read_ns = reading_ns - std::min(reading_ns, birth_cpu_ns);
-  const std::uint64_t since_ns = ns(end_ticks - std::min(end_ticks, reading_ticks));
+  const std::uint64_t waits_from = snapshot_.waiting_since(view);
+  const std::uint64_t busy_until = waits_from == 0 ? end_ticks : std::min(end_ticks, waits_from);
+  const std::uint64_t read_ns = last.ns - std::min(last.ns, birth_cpu_ns);
+  const std::uint64_t since_ns = ns(busy_until - std::min(busy_until, last.ticks));
+  if (waits_from == 0 && !view.active && last.ticks == view.cpu_reading_ticks) {
+    return read_ns + static_cast<std::uint64_t>(view.cpu_share * static_cast<double>(since_ns));
+  }
   return std::clamp(wall_ns - off_ns, read_ns, read_ns + since_ns);
 }
 
@@ -235,6 +294,7 @@ void LaneTable::complete_thread(LaneView& view, std::uint64_t end_ticks, bool en
   const Lane& lane = arena_.lane(view.index);
   drain_.write_spans(view);
   snapshot_.take_counters(view);
+  view.active = snapshot_.is_active(view) || view.active;
   const std::uint64_t said_ticks = peek(lane.exit_ticks);
   if (said_ticks >= view.thread.birth_ticks && said_ticks < end_ticks) {
     end_ticks = said_ticks;

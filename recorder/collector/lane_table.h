@@ -48,7 +48,10 @@ class LaneTable {
   std::uint64_t cpu_ns(const LaneView& view, std::uint64_t end_ticks) const;
   void count_losses(const LaneView& view);
   bool is_gone(LaneView& view) const;
+  void note_reading(LaneView& view, std::uint64_t cpu_ns, std::uint64_t now_ticks) const;
   void refresh_thread(LaneView& view, std::uint64_t now_ticks);
+  void see_which_ran();
+  void refresh_quiet(std::uint64_t now_ticks);
   bool open_calls_due(const LaneView& view, std::uint64_t now_ticks) const;
 
   const Arena& arena_;
@@ -62,6 +65,8 @@ class LaneTable {
   std::uint64_t ns_per_tick_q60_;
   std::vector<std::unique_ptr<LaneView>> views_;  // by lane
   std::vector<std::uint32_t> claimed_;            // lanes being set up, as of the last pass
+  std::vector<std::uint32_t> quiet_;              // lanes without activity, in the look going on
+  std::uint32_t quiet_from_ = 0;                  // whose turn it is
 };
 
 }  // namespace spyglass::collector

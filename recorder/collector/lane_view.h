@@ -75,6 +75,7 @@ struct LaneView {
   // Live CPU time.
   std::uint64_t cpu_reading_ns = 0;     // of the thread's whole life
   std::uint64_t cpu_reading_ticks = 0;  // when; 0: never
+  double cpu_share = 1;                 // of the time between that and the reading before
   std::uint64_t open_calls_ticks = 0;   // when open calls were looked at last
   bool open_calls_empty = true;
 };

@@ -8,6 +8,7 @@
 #include <array>
 #include <charconv>
 #include <cstdio>
+#include <ctime>
 #include <memory>
 #include <sstream>
 #include <string_view>
@@ -128,6 +129,17 @@ std::optional<ThreadTimes> read_thread_times(std::uint32_t pid, std::uint32_t ti
     std::from_chars(rest + 1, end, times.runnable_ns);
   }
   return times;
+}
+
+std::optional<std::uint64_t> read_process_cpu_ns(std::uint32_t pid) {
+  clockid_t clock = 0;
+  timespec now = {};
+  if (::clock_getcpuclockid(static_cast<pid_t>(pid), &clock) != 0 ||
+      ::clock_gettime(clock, &now) != 0) {
+    return std::nullopt;
+  }
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000U +
+         static_cast<std::uint64_t>(now.tv_nsec);
 }
 
 std::size_t count_threads(std::uint32_t pid) {

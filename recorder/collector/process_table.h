@@ -31,6 +31,8 @@ struct ProcessEntry {
   std::string executable;
   bool live = true;
   std::uint64_t exec_cpu_ns = 0;  // of its main thread when it executed another program; 0: unknown
+  std::uint64_t seen_cpu_ns = 0;  // of all its threads, as of the last look
+  bool ran = true;                // between the last look and the one before
   std::vector<std::uint32_t> lanes;  // that the collector has taken in
 };
 

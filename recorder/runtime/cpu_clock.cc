@@ -134,6 +134,29 @@ void sync_cpu(Lane* lane, const Boundary& boundary) {
   read_clocks(lane, boundary);
 }
 
+void read_cpu_of_others(const Lane* own) {
+  constexpr std::int64_t kThreadClock =
+      6;  // the kernel's name of a thread's clock: ~tid, these bits
+  if (g_kernel_restricted != 0) {
+    return;
+  }
+  const std::uint32_t lanes = g_session.arena->lanes_used.load(std::memory_order_relaxed);
+  for (std::uint32_t i = 0; i < lanes; ++i) {
+    Lane* lane = lane_at(i);
+    if (lane == own || lane->process_slot != g_session.process_slot ||
+        lane->state.load(std::memory_order_acquire) != format::LaneState::kLive) {
+      continue;
+    }
+    const std::int64_t clock = ~static_cast<std::int64_t>(lane->tid) << 3 | kThreadClock;
+    std::int64_t now[2] = {0, 0};
+    if (kernel(SYS_clock_gettime, clock, now) == 0) {
+      lane->seen_cpu_ns =
+          static_cast<std::uint64_t>(now[0]) * 1'000'000'000U + static_cast<std::uint64_t>(now[1]);
+      lane->seen_ticks = ticks();
+    }
+  }
+}
+
 void sync_cpu_now(Lane* lane, const Entry* entry) { read_clocks(lane, {entry, entry, ticks()}); }
 
 }  // namespace spyglass::runtime

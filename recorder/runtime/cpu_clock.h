@@ -36,6 +36,10 @@ void sync_cpu(format::Lane* lane, const Boundary& boundary);
 // The same with one call, whether or not anything points to a switch.
 void sync_cpu_now(format::Lane* lane, const format::Entry* entry);
 
+// The process is about to end: reads the CPU clocks of all its other threads, which cannot any
+// more.
+void read_cpu_of_others(const format::Lane* own);
+
 inline bool was_switched(const format::Lane* lane) {
   return *reinterpret_cast<const volatile std::uint32_t*>(lane->switch_word) != lane->switch_seen;
 }

@@ -78,6 +78,8 @@ void clear_counters(Lane* lane) {
   lane->allocations_dropped = 0;
   lane->exit_ticks = 0;
   lane->exit_cpu_ns = 0;
+  lane->seen_ticks = 0;
+  lane->seen_cpu_ns = 0;
 }
 
 void open_ring(Lane* lane) {

@@ -381,6 +381,7 @@ void note_exit(int status) {
     sync_cpu_now(lane,
                  top_of(lane));  // calls that never return have their time off the CPU up to here
   }
+  read_cpu_of_others(t_thread.lane);
   g_session.process->exit_status = static_cast<std::uint32_t>(status) & 0xffU;
   g_session.process->exit_ticks = ticks();
   // Release: the collector that sees exit_known sees the status.

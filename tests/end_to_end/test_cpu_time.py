@@ -52,6 +52,32 @@ class CpuTime(EndToEndTest):
         self.assertTrue(self.is_marked_approximate(recorded))
         self.assertLess(error, 0.10)
 
+    def test_threads_that_wait_when_the_process_ends(self):
+        for milliseconds, how, unknown in [("300", "exit", []), ("2500", "exit", []),
+                                           ("2500", "term", []), ("2500", "kill", []),
+                                           ("300", "kill", ["bare_futex"])]:
+            with self.subTest(milliseconds=milliseconds, how=how):
+                self.compare_pool(milliseconds, how, unknown)
+
+    def compare_pool(self, milliseconds, how, unknown):
+        """`unknown`: threads that wait where nobody sees it, too short to be looked at."""
+        recorded = self.record([program("idle_pool"), milliseconds, how], "--sampler=off")
+        own = dict(line.split() for line in recorded.stdout.decode().splitlines())
+        self.assertEqual(len(own), 4)
+        threads = {thread["name"]: thread for thread in recorded.analysis()["threads"]}
+        for name, cpu_ms in own.items():
+            thread = threads[name]
+            if name in unknown:
+                continue
+            tolerance = 20 if how == "exit" or name != "computes" else 150
+            self.assertAlmostEqual(thread["cpu_ns"] / 1e6, float(cpu_ms), delta=tolerance, msg=name)
+            waited = thread["time"]["waiting_ns"].get("condition", 0) / 1e6
+            if name == "condition":
+                self.assertAlmostEqual(waited, float(milliseconds), delta=60)
+            if name == "computes_first":  # others may have had the processor meanwhile
+                self.assertGreater(waited, 0.3 * float(milliseconds))
+                self.assertLess(waited + float(cpu_ms), float(milliseconds) + 60)
+
     def test_cpu_is_never_more_than_wall(self):
         recorded = self.record([program("threads"), "8", "50000"])
         for function in recorded.functions():
