@@ -9,6 +9,7 @@
 #include <cstdint>
 
 #include "preload/hook.h"
+#include "recorder/runtime/lane.h"
 #include "recorder/runtime/session.h"
 #include "recorder/runtime/syscalls.h"
 
@@ -45,6 +46,13 @@ auto control_by(long option, unsigned long a, Call call) {
   // Both make the time stamp counter a fault.
   const bool stops_clock = (option == PR_SET_SECCOMP && a == SECCOMP_MODE_STRICT) ||
                            (option == PR_SET_TSC && a == PR_TSC_SIGSEGV);
+  if (option == PR_SET_NAME) {
+    const auto result = call();
+    if (result == 0) {
+      runtime::note_thread_name();
+    }
+    return result;
+  }
   if (option != PR_SET_SECCOMP && !stops_clock) {
     return call();
   }

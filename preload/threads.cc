@@ -95,6 +95,15 @@ using spyglass::runtime::caller_point;
 
 extern "C" {
 
+int hook_pthread_setname_np(pthread_t thread, const char* name) {
+  real::make_ready();
+  const int result = real::pthread_setname_np(thread, name);
+  if (result == 0 && thread == hooks::own_handle()) {
+    spyglass::runtime::note_thread_name();
+  }
+  return result;
+}
+
 int hook_pthread_create(pthread_t* thread, const pthread_attr_t* how, void* (*function)(void*),
                         void* argument) {
   real::make_ready();

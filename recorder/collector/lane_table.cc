@@ -65,7 +65,7 @@ void LaneTable::take_in(std::uint32_t index) {
   view.thread.id = tasks_.lane_began(process->record.id, view.outer_tid);
   view.thread.process = process->record.id;
   view.thread.tid = view.outer_tid != 0 ? view.outer_tid : tid;
-  view.thread.name = name_of(lane);
+  take_own_name(view);
   view.thread.birth_ticks = peek(lane.birth_ticks);
   view.thread.cpu_accuracy = static_cast<format::CpuAccuracy>(
       std::min(static_cast<std::uint32_t>(peek(lane.cpu_clock)), 2U));
@@ -143,6 +143,15 @@ void LaneTable::snapshot(std::uint64_t now_ticks, std::uint64_t elapsed_ticks) {
   }
 }
 
+// As the thread said last, if it has said something since.
+void LaneTable::take_own_name(LaneView& view) const {
+  std::string name = name_of(arena_.lane(view.index));
+  if (name != view.own_name) {
+    view.own_name = name;
+    view.thread.name = std::move(name);
+  }
+}
+
 void LaneTable::note_reading(LaneView& view, std::uint64_t cpu_ns, std::uint64_t now_ticks) const {
   const bool first = view.cpu_reading_ticks == 0;
   const std::uint64_t from_ticks = first ? view.thread.birth_ticks : view.cpu_reading_ticks;
@@ -158,15 +167,19 @@ void LaneTable::note_reading(LaneView& view, std::uint64_t cpu_ns, std::uint64_t
 }
 
 void LaneTable::refresh_thread(LaneView& view, std::uint64_t now_ticks) {
-  const std::string name = name_of(arena_.lane(view.index));
-  const std::uint64_t before = view.thread.cpu_ns;
+  const std::uint64_t cpu_before = view.thread.cpu_ns;
+  const std::string name_before = view.thread.name;
+  take_own_name(view);
+  // Others can rename it, too.
+  if (std::string name = read_thread_name(view.process->outer_pid, view.outer_tid); !name.empty()) {
+    view.thread.name = std::move(name);
+  }
   if (const auto times = read_thread_times(view.process->outer_pid, view.outer_tid)) {
     note_reading(view, times->cpu_ns, now_ticks);
     view.thread.runnable_ns = times->runnable_ns;
     view.thread.cpu_ns = cpu_ns(view, now_ticks);
   }
-  if (view.thread.cpu_ns != before || name != view.thread.name) {
-    view.thread.name = name;
+  if (view.thread.cpu_ns != cpu_before || view.thread.name != name_before) {
     recording_.add(view.thread);
   }
 }
@@ -301,7 +314,7 @@ void LaneTable::complete_thread(LaneView& view, std::uint64_t end_ticks, bool en
   }
   snapshot_.take_open_calls(view, end_ticks, true);
   count_losses(view);
-  view.thread.name = name_of(lane);
+  take_own_name(view);
   view.thread.cpu_ns = cpu_ns(view, end_ticks);
   view.thread.exit_ticks = ended ? std::max(end_ticks, view.thread.birth_ticks) : 0;
   recording_.add(view.thread);

@@ -48,6 +48,7 @@ class LaneTable {
   std::uint64_t cpu_ns(const LaneView& view, std::uint64_t end_ticks) const;
   void count_losses(const LaneView& view);
   bool is_gone(LaneView& view) const;
+  void take_own_name(LaneView& view) const;
   void note_reading(LaneView& view, std::uint64_t cpu_ns, std::uint64_t now_ticks) const;
   void refresh_thread(LaneView& view, std::uint64_t now_ticks);
   void see_which_ran();

@@ -48,7 +48,7 @@ struct LaneView {
   ProcessEntry* process = nullptr;
   format::ThreadRecord thread;
   std::uint32_t outer_tid = 0;  // 0: not looked up yet
-  bool name_follows = false;
+  std::string own_name;         // as in the lane
 
   // Ring.
   std::uint64_t tail = 0;

@@ -131,6 +131,14 @@ std::optional<ThreadTimes> read_thread_times(std::uint32_t pid, std::uint32_t ti
   return times;
 }
 
+std::string read_thread_name(std::uint32_t pid, std::uint32_t tid) {
+  std::string name = read_small_file(proc_path(pid, "task/" + std::to_string(tid) + "/comm"));
+  if (!name.empty() && name.back() == '\n') {
+    name.pop_back();
+  }
+  return name;
+}
+
 std::optional<std::uint64_t> read_process_cpu_ns(std::uint32_t pid) {
   clockid_t clock = 0;
   timespec now = {};

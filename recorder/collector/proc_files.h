@@ -28,6 +28,8 @@ struct ThreadTimes {
 // Of a live thread, since its start.
 std::optional<ThreadTimes> read_thread_times(std::uint32_t pid, std::uint32_t tid);
 
+// Empty: the thread is gone.
+std::string read_thread_name(std::uint32_t pid, std::uint32_t tid);
 // Of all threads of a live process, those that ended included.
 std::optional<std::uint64_t> read_process_cpu_ns(std::uint32_t pid);
 

@@ -275,6 +275,13 @@ void reopen_calls(const ForkedPath& path) {
   }
 }
 
+void note_thread_name() {
+  Lane* lane = g_fork_page.recording != 0 ? t_thread.lane : nullptr;
+  if (lane != nullptr && g_kernel_restricted == 0) {
+    kernel(SYS_prctl, PR_GET_NAME, lane->name);
+  }
+}
+
 void note_thread_exit() {
   Lane* lane = g_fork_page.recording != 0 ? t_thread.lane : nullptr;
   if (lane == nullptr || lane->state.load(std::memory_order_relaxed) != LaneState::kLive) {

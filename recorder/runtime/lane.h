@@ -70,6 +70,9 @@ void free_open_calls(ForkedPath* path);
 // In the child: opens the calls in `path` again on the thread's new lane.
 void reopen_calls(const ForkedPath& path);
 
+// The thread has another name now.
+void note_thread_name();
+
 // The thread is about to end: takes its last CPU time and tells the collector. Hooks still work
 // after.
 void note_thread_exit();

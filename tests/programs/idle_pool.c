@@ -37,24 +37,28 @@ static void wait_for_ever(void) {
 }
 
 static void* condition(void* unused) {
+  pthread_setname_np(pthread_self(), "condition");
   (void)unused;
   wait_for_ever();
   return NULL;
 }
 
 static void* computes_first(void* unused) {
+  pthread_setname_np(pthread_self(), "computes_first");
   compute(40);
   wait_for_ever();
   return unused;
 }
 
 static void* bare_futex(void* unused) {
+  pthread_setname_np(pthread_self(), "bare_futex");
   usleep(1);  // so that it is known
   for (;;) syscall(SYS_futex, &g_word, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
   return unused;
 }
 
 static void* computes(void* unused) {
+  pthread_setname_np(pthread_self(), "computes");
   usleep(1);
   compute(1e9);
   return unused;
@@ -65,10 +69,7 @@ int main(int argc, char** argv) {
   static const char* const kNames[] = {"condition", "computes_first", "bare_futex", "computes"};
   const char* end = argc > 2 ? argv[2] : "";
   pthread_t threads[4];
-  for (int i = 0; i < 4; ++i) {
-    pthread_create(&threads[i], NULL, kBodies[i], NULL);
-    pthread_setname_np(threads[i], kNames[i]);
-  }
+  for (int i = 0; i < 4; ++i) pthread_create(&threads[i], NULL, kBodies[i], NULL);
   usleep((useconds_t)(1000 * (argc > 1 ? atoi(argv[1]) : 300)));
   for (int i = 0; i < 4; ++i) {
     clockid_t clock;
