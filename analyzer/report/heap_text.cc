@@ -24,8 +24,7 @@ double share_of(std::uint64_t part, std::uint64_t whole) {
 }
 
 std::string in_blocks(std::uint64_t bytes, std::uint64_t blocks) {
-  return fmt::format("{} in {} {}", format_bytes(bytes), format_count(blocks),
-                     blocks == 1 ? "block" : "blocks");
+  return fmt::format("{} in {}", format_bytes(bytes), plural(blocks, "block", "blocks"));
 }
 
 std::string with_error(std::uint64_t bytes, double error) {

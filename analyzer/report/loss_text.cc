@@ -19,29 +19,37 @@ struct KindText {
   LossKind kind;
   bool lost;
   std::string_view name;
-  std::string_view text;  // after the count
+  std::string_view one;  // what was lost
+  std::string_view many;
+  std::string_view fate;
 };
 
 constexpr std::array<KindText, 17> kKinds = {
-    {{LossKind::kCalls, true, "calls", "calls not recorded"},
-     {LossKind::kSpans, true, "spans", "spans not kept; counts and times stay exact"},
-     {LossKind::kBlocks, true, "blocks", "blocks not written"},
-     {LossKind::kThreads, true, "threads", "threads not recorded"},
-     {LossKind::kProcesses, true, "processes", "processes not recorded"},
-     {LossKind::kModules, true, "modules", "modules not recorded"},
-     {LossKind::kOrphanExits, false, "orphan_exits", "returns without a call"},
-     {LossKind::kRepairedFrames, false, "repaired_frames", "calls left without a return, closed"},
-     {LossKind::kFoldedCalls, false, "folded_calls", "calls counted at another call path"},
-     {LossKind::kClockClamps, false, "clock_clamps", "durations corrected for a clock going back"},
-     {LossKind::kUnfilteredNodes, false, "unfiltered_nodes", "call paths recorded before filters"},
-     {LossKind::kSymbols, false, "symbols", "functions without a name"},
-     {LossKind::kSamples, true, "samples", "samples not kept"},
-     {LossKind::kEvents, true, "events", "events not kept; counts and times stay exact"},
-     {LossKind::kAllocations, true, "allocations",
-      "allocations and frees not kept; counts stay exact"},
-     {LossKind::kShortenedStacks, true, "shortened_stacks", "stacks lost their inner frames"},
-     {LossKind::kTruncatedStacks, false, "truncated_stacks",
-      "stacks without their outermost part"}}};
+    {{LossKind::kCalls, true, "calls", "call", "calls", "not recorded"},
+     {LossKind::kSpans, true, "spans", "span", "spans", "not kept; counts and times stay exact"},
+     {LossKind::kBlocks, true, "blocks", "block", "blocks", "not written"},
+     {LossKind::kThreads, true, "threads", "thread", "threads", "not recorded"},
+     {LossKind::kProcesses, true, "processes", "process", "processes", "not recorded"},
+     {LossKind::kModules, true, "modules", "module", "modules", "not recorded"},
+     {LossKind::kOrphanExits, false, "orphan_exits", "return", "returns", "without a call"},
+     {LossKind::kRepairedFrames, false, "repaired_frames", "call", "calls",
+      "left without a return, closed"},
+     {LossKind::kFoldedCalls, false, "folded_calls", "call", "calls",
+      "counted at another call path"},
+     {LossKind::kClockClamps, false, "clock_clamps", "duration", "durations",
+      "corrected for a clock going back"},
+     {LossKind::kUnfilteredNodes, false, "unfiltered_nodes", "call path", "call paths",
+      "recorded before filters"},
+     {LossKind::kSymbols, false, "symbols", "function", "functions", "without a name"},
+     {LossKind::kSamples, true, "samples", "sample", "samples", "not kept"},
+     {LossKind::kEvents, true, "events", "event", "events",
+      "not kept; counts and times stay exact"},
+     {LossKind::kAllocations, true, "allocations", "allocation or free", "allocations and frees",
+      "not kept; counts stay exact"},
+     {LossKind::kShortenedStacks, true, "shortened_stacks", "stack", "stacks",
+      "lost their inner frames"},
+     {LossKind::kTruncatedStacks, false, "truncated_stacks", "stack", "stacks",
+      "without their outermost part"}}};
 
 const KindText* find_kind(LossKind kind) {
   for (const KindText& text : kKinds) {
@@ -65,8 +73,10 @@ bool is_real_loss(LossKind kind) {
 std::string describe_loss(const format::LossRecord& loss) {
   const KindText* text = find_kind(loss.kind);
   const std::string reason = loss.reason.empty() ? "" : " (" + loss.reason + ")";
-  return fmt::format("{} {}{}", format_count(loss.count),
-                     text != nullptr ? text->text : "losses of an unknown kind", reason);
+  if (text == nullptr) {
+    return fmt::format("{} of an unknown kind{}", plural(loss.count, "loss", "losses"), reason);
+  }
+  return fmt::format("{} {}{}", plural(loss.count, text->one, text->many), text->fate, reason);
 }
 
 std::vector<format::LossRecord> merged_losses(const Profile& profile) {

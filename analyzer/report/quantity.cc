@@ -71,6 +71,10 @@ std::string format_duration_change(double ns) {
 
 std::string format_count(std::uint64_t count) { return with_separators(count); }
 
+std::string plural(std::uint64_t count, std::string_view one, std::string_view many) {
+  return format_count(count) + " " + std::string(count == 1 ? one : many);
+}
+
 std::string format_count_change(double change) {
   const double magnitude = std::fabs(change);
   if (!(magnitude < 1.8e19)) return "?";

@@ -15,8 +15,9 @@ namespace spyglass {
 std::string format_duration(double ns);
 // The same with a sign: "+1.20ms", "-3.00s", "0".
 std::string format_duration_change(double ns);
-std::string format_count(std::uint64_t count);      // "1,234,567"
-std::string format_count_change(double change);     // "+1,234"
+std::string format_count(std::uint64_t count);  // "1,234,567"
+std::string plural(std::uint64_t count, std::string_view one, std::string_view many);  // "2 calls"
+std::string format_count_change(double change);                                        // "+1,234"
 std::string format_percent(double share);           // 0.123 -> "12.3%"
 std::string format_percent_change(double share);    // "+12.3%", "+1,234%"
 std::string format_bytes(std::uint64_t bytes);      // "1.23 MiB"

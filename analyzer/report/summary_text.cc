@@ -16,10 +16,6 @@ namespace {
 
 constexpr std::size_t kMostLines = 8;  // of one kind
 
-std::string plural(std::uint64_t count, std::string_view one, std::string_view many) {
-  return format_count(count) + " " + std::string(count == 1 ? one : many);
-}
-
 std::string how_it_ended(const Profile& profile) {
   if (!profile.end) return "recorder was killed; what it had written until then is here";
   if (profile.processes.empty()) return "no process";
