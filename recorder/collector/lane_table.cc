@@ -221,8 +221,8 @@ void LaneTable::look_around(std::uint64_t now_ticks) {
 // kMostQuiet of those whose processes ran, each in its turn.
 void LaneTable::refresh_quiet(std::uint64_t now_ticks) {
   constexpr std::size_t kMostQuiet = 512;
-  const auto begin = std::ranges::lower_bound(quiet_, quiet_from_);
-  std::ranges::rotate(quiet_, begin);
+  const auto begin = std::lower_bound(quiet_.begin(), quiet_.end(), quiet_from_);
+  std::rotate(quiet_.begin(), begin, quiet_.end());
   std::size_t looks = 0;
   for (const std::uint32_t index : quiet_) {
     LaneView& view = *views_[index];
