@@ -45,6 +45,34 @@ void OpenCalls::count_open(ThreadCounts& thread, const Call& call) {
   }
 }
 
+bool OpenCalls::waits(const Call& call) const {
+  constexpr auto kLast = static_cast<std::uint8_t>(format::OperationClass::kProcess);
+  return beside_ == Beside::kCounters && nodes_[call.node].wait <= kLast;
+}
+
+void OpenCalls::take_back_wait(ThreadCounts& thread, const Call& innermost, std::uint64_t ticks) {
+  if (!waits(innermost)) {
+    return;
+  }
+  RecordedNode& node = nodes_[innermost.node];
+  // What it did on the CPU is not known apart: no more than it waited altogether.
+  const std::uint64_t waited = std::min({ticks, node.counts.off_cpu_ticks, thread.off_cpu_ticks,
+                                         thread.wait_off_cpu_ticks[node.wait]});
+  node.counts.off_cpu_ticks -= waited;
+  thread.off_cpu_ticks -= waited;
+  thread.wait_off_cpu_ticks[node.wait] -= waited;
+}
+
+void OpenCalls::count_wait(ThreadCounts& thread, const Call& innermost, std::uint64_t ticks) {
+  if (!waits(innermost)) {
+    return;
+  }
+  RecordedNode& node = nodes_[innermost.node];
+  node.counts.off_cpu_ticks += ticks;
+  thread.off_cpu_ticks += ticks;
+  thread.wait_off_cpu_ticks[node.wait] += ticks;
+}
+
 void OpenCalls::see_final(const format::OpenCall& call, ThreadStacks& stacks) {
   const bool spans = beside_ == Beside::kSpans;
   if (stacks.final_ticks != call.ticks) {
@@ -92,26 +120,43 @@ void OpenCalls::finish(std::uint64_t last_ticks) {
   const std::uint64_t end_ticks = spans ? last_ticks : std::min(last_ticks, range_.end);
   for (const auto& [id, stacks] : stacks_) {
     ThreadCounts& thread = threads_.thread(id);
+    // Before anything is taken back: a wait that covers the range is in no counter of it.
+    finish_end(thread, stacks, end_ticks);
     std::uint32_t caller = NodeTable::kRootSlot;
     for (const Call& call : stacks.at_start.calls) {
       count_time(thread, call, caller, std::uint64_t{0} - elapsed_ticks(call, range_.start));
       caller = call.node;
     }
-    const std::uint64_t exit_ticks = thread.record.exit_ticks;
-    if (exit_ticks != 0 && exit_ticks <= end_ticks) {
-      continue;  // its last calls returned after they were seen open: they are in the counters
-    }
-    caller = NodeTable::kRootSlot;
-    for (const Call& call : stacks.at_end.calls) {
-      const std::uint64_t ticks = elapsed_ticks(call, end_ticks);
-      if (ticks != 0 || range_.whole()) {
-        count_time(thread, call, caller, ticks);
-        count_open(thread, call);
-      }
-      caller = call.node;
+    if (!stacks.at_start.calls.empty()) {
+      const Call& innermost = stacks.at_start.calls.back();
+      take_back_wait(thread, innermost, elapsed_ticks(innermost, range_.start));
     }
   }
   stacks_.clear();
+}
+
+void OpenCalls::finish_end(ThreadCounts& thread, const ThreadStacks& stacks,
+                           std::uint64_t end_ticks) {
+  if (!range_.whole() && stacks.final_ticks != 0 && thread.innermost != IdIndex::kNone) {
+    count_wait(thread, {thread.innermost, 0, false}, thread.innermost_ticks);
+  }
+  const std::uint64_t exit_ticks = thread.record.exit_ticks;
+  if (exit_ticks != 0 && exit_ticks <= end_ticks) {
+    return;  // its last calls returned after they were seen open: they are in the counters
+  }
+  std::uint32_t caller = NodeTable::kRootSlot;
+  for (const Call& call : stacks.at_end.calls) {
+    const std::uint64_t ticks = elapsed_ticks(call, end_ticks);
+    if (ticks != 0 || range_.whole()) {
+      count_time(thread, call, caller, ticks);
+      count_open(thread, call);
+    }
+    caller = call.node;
+  }
+  if (!stacks.at_end.calls.empty()) {
+    const Call& innermost = stacks.at_end.calls.back();
+    count_wait(thread, innermost, elapsed_ticks(innermost, end_ticks));
+  }
 }
 
 }  // namespace spyglass::model

@@ -52,12 +52,18 @@ class OpenCalls {
   };
 
   void see_final(const format::OpenCall& call, ThreadStacks& stacks);
+  void finish_end(ThreadCounts& thread, const ThreadStacks& stacks, std::uint64_t end_ticks);
   // Of `call`, open at `end_ticks`, what is to be added.
   std::uint64_t elapsed_ticks(const Call& call, std::uint64_t end_ticks) const;
   // `ticks` may be negative in two's complement: time before the range, which counters include.
   void count_time(ThreadCounts& thread, const Call& call, std::uint32_t caller,
                   std::uint64_t ticks);
   void count_open(ThreadCounts& thread, const Call& call);
+  // Hooks tell time off the CPU when a call returns, all of it then. These two put that of a wait
+  // that was under way at an end of the range where it belongs.
+  void take_back_wait(ThreadCounts& thread, const Call& innermost, std::uint64_t ticks);
+  void count_wait(ThreadCounts& thread, const Call& innermost, std::uint64_t ticks);
+  bool waits(const Call& call) const;
 
   NodeTable& nodes_;
   ThreadTable& threads_;

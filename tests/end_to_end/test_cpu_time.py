@@ -5,7 +5,8 @@ import os
 import subprocess
 import unittest
 
-from harness import EndToEndTest, Recording, SPYGLASS_RUN, clean_environment, program, run
+from harness import (EndToEndTest, Recording, SPYGLASS_RUN, analyze, clean_environment, program,
+                     run)
 
 
 def own_cpu_ns(path):
@@ -77,6 +78,26 @@ class CpuTime(EndToEndTest):
             if name == "computes_first":  # others may have had the processor meanwhile
                 self.assertGreater(waited, 0.3 * float(milliseconds))
                 self.assertLess(waited + float(cpu_ms), float(milliseconds) + 60)
+
+    def test_waits_that_reach_over_a_range(self):
+        recorded = self.record([program("idle_pool"), "2500", "exit"])
+        for time_range, length_ms in [("1s..2s", 1000), ("..1s", 1000), ("2s..", 500)]:
+            with self.subTest(time_range=time_range):
+                self.check_range(analyze(recorded.path, "--time-range", time_range), length_ms)
+
+    def check_range(self, analysis, length_ms):
+        """A sleeps, another waits for ever, all of the range: none of that is time on the CPU."""
+        for operation in ("usleep", "pthread_cond_wait"):
+            found = [function for function in analysis["functions"]
+                     if function["name"] == operation and function["kind"] == "operation"]
+            wall, cpu = found[0]["wall_ns"]["self"] / 1e6, found[0]["cpu_ns"]["self"] / 1e6
+            self.assertGreater(wall, 0.7 * length_ms, operation)
+            self.assertLess(cpu, 0.05 * length_ms, operation)
+        waiting = {thread["name"]: thread["time"]["waiting_ns"] for thread in analysis["threads"]}
+        for name, kind in [("idle_pool", "sleep"), ("condition", "condition")]:
+            waited = waiting[name][kind] / 1e6
+            self.assertGreater(waited, 0.7 * length_ms, name)
+            self.assertLess(waited, 1.3 * length_ms, name)
 
     def test_cpu_is_never_more_than_wall(self):
         recorded = self.record([program("threads"), "8", "50000"])

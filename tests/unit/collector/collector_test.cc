@@ -24,6 +24,21 @@ constexpr std::uint32_t kNoSuchThread = 0x3ffffff0;
 
 std::uint32_t own_tid() { return static_cast<std::uint32_t>(::getpid()); }
 
+// The name of this thread, for a while.
+class OwnName {
+ public:
+  explicit OwnName(const char* name) {
+    ::pthread_getname_np(::pthread_self(), before_, sizeof(before_));
+    ::pthread_setname_np(::pthread_self(), name);
+  }
+  ~OwnName() { ::pthread_setname_np(::pthread_self(), before_); }
+  OwnName(const OwnName&) = delete;
+  OwnName& operator=(const OwnName&) = delete;
+
+ private:
+  char before_[16] = {};
+};
+
 CounterRow sum_of(const Recorded& recorded, std::uint64_t offset) {
   CounterRow sum;
   for (const CounterRow& row : recorded.rows) {
@@ -49,6 +64,7 @@ std::uint64_t lost(const Recorded& recorded, LossKind kind, const std::string& r
 }
 
 TEST_CASE("collector: counters, spans and open calls of a thread reach the file") {
+  const OwnName name("renamed");
   FakeSession session;
   const std::uint32_t slot = session.add_process();
   const std::uint32_t module = session.add_module("/lib/fake.so", 0x10000, 7);
@@ -74,7 +90,7 @@ TEST_CASE("collector: counters, spans and open calls of a thread reach the file"
   REQUIRE(recorded.tables.processes.size() == 1);
   CHECK(recorded.tables.processes.at(1).executable == "/bin/fake");
   REQUIRE(recorded.tables.threads.size() == 1);
-  CHECK(recorded.tables.threads.at(1).name == "worker");
+  CHECK(recorded.tables.threads.at(1).name == "renamed");  // the lane says "worker"
   REQUIRE(recorded.tables.modules.size() == 1);
   CHECK(recorded.tables.modules.at(1).path == "/lib/fake.so");
   const CounterRow sum = sum_of(recorded, 0x200);
