@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "analyzer/model/wait_time.h"
+
 namespace spyglass::model {
 
 void OpenCalls::Stack::put(std::uint64_t at_ticks, const Call& call) {
@@ -45,34 +47,6 @@ void OpenCalls::count_open(ThreadCounts& thread, const Call& call) {
   }
 }
 
-bool OpenCalls::waits(const Call& call) const {
-  constexpr auto kLast = static_cast<std::uint8_t>(format::OperationClass::kProcess);
-  return beside_ == Beside::kCounters && nodes_[call.node].wait <= kLast;
-}
-
-void OpenCalls::take_back_wait(ThreadCounts& thread, const Call& innermost, std::uint64_t ticks) {
-  if (!waits(innermost)) {
-    return;
-  }
-  RecordedNode& node = nodes_[innermost.node];
-  // What it did on the CPU is not known apart: no more than it waited altogether.
-  const std::uint64_t waited = std::min({ticks, node.counts.off_cpu_ticks, thread.off_cpu_ticks,
-                                         thread.wait_off_cpu_ticks[node.wait]});
-  node.counts.off_cpu_ticks -= waited;
-  thread.off_cpu_ticks -= waited;
-  thread.wait_off_cpu_ticks[node.wait] -= waited;
-}
-
-void OpenCalls::count_wait(ThreadCounts& thread, const Call& innermost, std::uint64_t ticks) {
-  if (!waits(innermost)) {
-    return;
-  }
-  RecordedNode& node = nodes_[innermost.node];
-  node.counts.off_cpu_ticks += ticks;
-  thread.off_cpu_ticks += ticks;
-  thread.wait_off_cpu_ticks[node.wait] += ticks;
-}
-
 void OpenCalls::see_final(const format::OpenCall& call, ThreadStacks& stacks) {
   const bool spans = beside_ == Beside::kSpans;
   if (stacks.final_ticks != call.ticks) {
@@ -96,7 +70,7 @@ void OpenCalls::see_final(const format::OpenCall& call, ThreadStacks& stacks) {
   count_open(thread, open);
   stacks.final_caller = open.node;
   thread.innermost = open.node;
-  thread.innermost_ticks = call.ticks > call.start_ticks ? call.ticks - call.start_ticks : 0;
+  thread.innermost_ticks = elapsed_ticks(open, call.ticks);
 }
 
 void OpenCalls::see(const format::OpenCall& call) {
@@ -129,7 +103,7 @@ void OpenCalls::finish(std::uint64_t last_ticks) {
     }
     if (!stacks.at_start.calls.empty()) {
       const Call& innermost = stacks.at_start.calls.back();
-      take_back_wait(thread, innermost, elapsed_ticks(innermost, range_.start));
+      take_back_wait(nodes_[innermost.node], thread, elapsed_ticks(innermost, range_.start));
     }
   }
   stacks_.clear();
@@ -138,7 +112,7 @@ void OpenCalls::finish(std::uint64_t last_ticks) {
 void OpenCalls::finish_end(ThreadCounts& thread, const ThreadStacks& stacks,
                            std::uint64_t end_ticks) {
   if (!range_.whole() && stacks.final_ticks != 0 && thread.innermost != IdIndex::kNone) {
-    count_wait(thread, {thread.innermost, 0, false}, thread.innermost_ticks);
+    count_wait(nodes_[thread.innermost], thread, thread.innermost_ticks);
   }
   const std::uint64_t exit_ticks = thread.record.exit_ticks;
   if (exit_ticks != 0 && exit_ticks <= end_ticks) {
@@ -155,7 +129,7 @@ void OpenCalls::finish_end(ThreadCounts& thread, const ThreadStacks& stacks,
   }
   if (!stacks.at_end.calls.empty()) {
     const Call& innermost = stacks.at_end.calls.back();
-    count_wait(thread, innermost, elapsed_ticks(innermost, end_ticks));
+    count_wait(nodes_[innermost.node], thread, elapsed_ticks(innermost, end_ticks));
   }
 }
 

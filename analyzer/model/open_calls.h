@@ -59,11 +59,6 @@ class OpenCalls {
   void count_time(ThreadCounts& thread, const Call& call, std::uint32_t caller,
                   std::uint64_t ticks);
   void count_open(ThreadCounts& thread, const Call& call);
-  // Hooks tell time off the CPU when a call returns, all of it then. These two put that of a wait
-  // that was under way at an end of the range where it belongs.
-  void take_back_wait(ThreadCounts& thread, const Call& innermost, std::uint64_t ticks);
-  void count_wait(ThreadCounts& thread, const Call& innermost, std::uint64_t ticks);
-  bool waits(const Call& call) const;
 
   NodeTable& nodes_;
   ThreadTable& threads_;

@@ -44,7 +44,7 @@ RecordingPass::RecordingPass(const Settings& settings)
     : settings_(settings),
       open_calls_(nodes_, threads_, settings.from_spans ? settings.spans : settings.counters,
                   settings.from_spans ? OpenCalls::Beside::kSpans : OpenCalls::Beside::kCounters),
-      span_counts_(nodes_, threads_, settings.spans, settings.ns_per_tick_q60),
+      span_counts_(nodes_, threads_, settings.spans, settings.counters, settings.ns_per_tick_q60),
       events_(nodes_, settings.spans) {}
 
 void RecordingPass::read(SgzReader& reader) {

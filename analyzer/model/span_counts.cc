@@ -5,6 +5,8 @@
 #include <bit>
 #include <cmath>
 
+#include "analyzer/model/wait_time.h"
+
 namespace spyglass::model {
 namespace {
 
@@ -77,6 +79,9 @@ void SpanCounts::count(std::uint32_t thread, std::span<const format::SpanRecord>
     }
     const std::uint64_t inside_ticks = range_.overlap(span.start_ticks, end_ticks);
     RecordedNode& node = nodes_[nodes_.slot(span.node)];
+    if ((span.start_ticks < counters_.start || end_ticks > counters_.end) && waits(node)) {
+      long_waits_.push_back({thread, nodes_.slot(span.node), span.start_ticks, end_ticks});
+    }
     NodeCounts& counts = node.counts;
     counts.calls += 1;
     counts.wall_ticks += inside_ticks;
@@ -91,7 +96,31 @@ void SpanCounts::count(std::uint32_t thread, std::span<const format::SpanRecord>
   }
 }
 
+void SpanCounts::settle_long_waits() {
+  // Counters have it at the innermost node: of an operation on an object, at the object's.
+  std::vector<bool> has_object(nodes_.size());
+  for (std::uint32_t slot = 0; slot < nodes_.size(); ++slot) {
+    if (nodes_[slot].role == Role::kObject && nodes_[slot].parent < nodes_.size()) {
+      has_object[nodes_[slot].parent] = true;
+    }
+  }
+  for (const LongWait& wait : long_waits_) {
+    RecordedNode& node = nodes_[wait.node];
+    if (has_object[wait.node]) {
+      continue;
+    }
+    ThreadCounts& thread = threads_.thread(wait.thread);
+    if (wait.end_ticks > counters_.end) {
+      count_wait(node, thread, counters_.overlap(wait.start_ticks, wait.end_ticks));
+    } else {
+      take_back_wait(node, thread, counters_.start - wait.start_ticks);
+    }
+  }
+  long_waits_.clear();
+}
+
 void SpanCounts::finish() {
+  settle_long_waits();
   for (std::uint32_t slot = 0; slot < nodes_.size(); ++slot) {
     NodeCounts& counts = nodes_[slot].counts;
     if (counts.fine_histogram == 0) {

@@ -26,12 +26,17 @@ unsigned fine_bucket(std::uint64_t duration_ns_q8);
 
 class SpanCounts {
  public:
+  // `counters`: what the counters that time off the CPU is taken from cover.
   SpanCounts(NodeTable& nodes, ThreadTable& threads, const TickRange& range,
-             std::uint64_t ns_per_tick_q60)
-      : nodes_(nodes), threads_(threads), range_(range), ns_per_tick_q60_(ns_per_tick_q60) {}
+             const TickRange& counters, std::uint64_t ns_per_tick_q60)
+      : nodes_(nodes),
+        threads_(threads),
+        range_(range),
+        counters_(counters),
+        ns_per_tick_q60_(ns_per_tick_q60) {}
 
   void count(std::uint32_t thread, std::span<const format::SpanRecord> spans);
-  // Hands the histograms to the nodes.
+  // Hands the histograms to the nodes, and settles waits that reached over an end of the counters.
   void finish();
 
  private:
@@ -40,12 +45,22 @@ class SpanCounts {
   struct Histogram {
     std::array<std::uint32_t, kOctaves> pages{};  // index + 1
   };
+  // A wait that began before the counters or ended after them.
+  struct LongWait {
+    std::uint32_t thread = 0;  // id
+    std::uint32_t node = 0;    // slot
+    std::uint64_t start_ticks = 0;
+    std::uint64_t end_ticks = 0;
+  };
+  void settle_long_waits();
   void count_duration(NodeCounts& counts, std::uint64_t duration_ticks);
 
   NodeTable& nodes_;
   ThreadTable& threads_;
   TickRange range_;
+  TickRange counters_;
   std::uint64_t ns_per_tick_q60_;
+  std::vector<LongWait> long_waits_;
   std::vector<Histogram> histograms_;
   std::vector<Page> pages_;
 };
