@@ -62,6 +62,7 @@ HeapRow row_of(const Profile& profile, const HeapStack& stack, bool with_stack) 
   const std::uint32_t caller = profile.nodes[stack.node].parent;
   row.operation = operation_name(profile, stack.node);
   row.function = responsible_name(profile, caller, true);
+  row.short_function = responsible_name(profile, caller, false);
   if (with_stack) {
     for (const std::uint32_t function : stack_of(profile, caller)) {
       row.stack.push_back(profile.functions[function].name);

@@ -17,6 +17,7 @@ namespace spyglass {
 struct HeapRow {
   std::string operation;
   std::string function;            // who is to be asked why
+  std::string short_function;      // without arguments
   std::vector<std::string> stack;  // innermost first, without the operation; of stacks only
   Change allocations;
   Change allocated_bytes;

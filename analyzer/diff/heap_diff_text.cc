@@ -82,7 +82,8 @@ void write_heap_diff(std::ostream& out, const TextStyle& style, const HeapDiff& 
                bytes_cell(row.peak_bytes),
                bytes_cell(row.leaked_bytes),
                {row.operation},
-               {row.function, row.significant() ? Tint::kStrong : Tint::kNone}});
+               {style.full_names ? row.function : row.short_function,
+                row.significant() ? Tint::kStrong : Tint::kNone}});
   }
   note_rest(table, rows.size(), count);
   table.drop_empty_columns();

@@ -65,28 +65,33 @@ class RowTable {
 double time_change(const OperationRow& row) { return std::fabs(row.wall_ns.delta()); }
 double count_change(const OperationRow& row) { return std::fabs(row.calls.delta()); }
 
-OperationRow named(std::string operation, std::string object, std::string function) {
+OperationRow named(std::string operation, std::string object) {
   OperationRow row;
   row.operation = std::move(operation);
   row.object = std::move(object);
-  row.function = std::move(function);
   return row;
+}
+
+// Who waited or threw at `node`.
+void name_function(const Profile& profile, std::uint32_t node, OperationRow& row) {
+  const std::uint32_t caller = profile.nodes[node].parent;
+  row.function = responsible_name(profile, caller, true);
+  row.short_function = responsible_name(profile, caller, false);
 }
 
 void add_waits(const Profile& profile, bool is_new, RowTable& table, Change& total) {
   for (const WaitRow& row : wait_rows(profile, UseKind::kWait)) {
-    table.add(named(profile.functions[profile.nodes[row.node].function].name,
-                    object_text(profile, row.object),
-                    responsible_name(profile, profile.nodes[row.node].parent, true)),
-              row.metrics, is_new);
+    OperationRow key = named(profile.functions[profile.nodes[row.node].function].name,
+                             object_text(profile, row.object));
+    name_function(profile, row.node, key);
+    table.add(std::move(key), row.metrics, is_new);
     side(total, is_new) += row.metrics.wall_total_ns;
   }
 }
 
 void add_locks(const Profile& profile, bool is_new, RowTable& table, Change& total) {
   for (const LockRow& row : lock_rows(profile)) {
-    OperationRow& sum =
-        table.add(named({}, object_text(profile, row.object), {}), row.waits, is_new);
+    OperationRow& sum = table.add(named({}, object_text(profile, row.object)), row.waits, is_new);
     side(sum.hold_ns, is_new) += row.hold_ns;
     side(total, is_new) += row.waits.wall_total_ns;
   }
@@ -94,7 +99,7 @@ void add_locks(const Profile& profile, bool is_new, RowTable& table, Change& tot
 
 void add_io(const Profile& profile, bool is_new, RowTable& table, OperationDiff& diff) {
   for (const IoRow& row : io_rows(profile)) {
-    table.add(named({}, object_text(profile, row.object), {}), row.metrics, is_new);
+    table.add(named({}, object_text(profile, row.object)), row.metrics, is_new);
     side(diff.io_ns, is_new) += row.metrics.wall_total_ns;
     side(diff.bytes, is_new) += static_cast<double>(row.metrics.bytes.self);
     side(diff.errors, is_new) += static_cast<double>(row.metrics.errors.self);
@@ -103,12 +108,14 @@ void add_io(const Profile& profile, bool is_new, RowTable& table, OperationDiff&
 
 void add_exceptions(const Profile& profile, bool is_new, RowTable& table, Change& total) {
   for (const ExceptionFlow& flow : exception_flows(profile)) {
-    OperationRow key = named({}, object_text(profile, flow.type),
-                             responsible_name(profile, profile.nodes[flow.node].parent, true));
-    const bool unknown = flow.catch_node == ExceptionFlow::kUnknown;
-    key.catcher = unknown                ? "?"
-                  : flow.catch_node == 0 ? ""
-                                         : responsible_name(profile, flow.catch_node, true);
+    OperationRow key = named({}, object_text(profile, flow.type));
+    name_function(profile, flow.node, key);
+    if (flow.catch_node == ExceptionFlow::kUnknown) {
+      key.catcher = key.short_catcher = "?";
+    } else if (flow.catch_node != 0) {
+      key.catcher = responsible_name(profile, flow.catch_node, true);
+      key.short_catcher = responsible_name(profile, flow.catch_node, false);
+    }
     Metrics metrics;
     metrics.calls = flow.count;
     metrics.wall_total_ns = flow.cost_ns;

@@ -16,10 +16,12 @@
 namespace spyglass {
 
 struct OperationRow {
-  std::string operation;  // waits only
-  std::string object;     // for exceptions: the type
-  std::string function;   // who waited or threw
-  std::string catcher;    // exceptions only: "" for those that escaped
+  std::string operation;       // waits only
+  std::string object;          // for exceptions: the type
+  std::string function;        // who waited or threw
+  std::string catcher;         // exceptions only: "" for those that escaped
+  std::string short_function;  // both without arguments
+  std::string short_catcher;
   Change calls;
   Change wall_ns;  // exceptions: from throw to catch
   Change p99_ns;

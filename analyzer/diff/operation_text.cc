@@ -45,7 +45,8 @@ void write_rows(std::ostream& out, const TextStyle& style, const DiffView& view,
   const std::size_t count = view.top == 0 ? rows.size() : std::min(view.top, rows.size());
   for (std::size_t i = 0; i < count; ++i) {
     const OperationRow& row = *rows[i];
-    const std::string caught = row.catcher.empty() ? "" : ", caught in " + row.catcher;
+    const std::string& catcher = style.full_names ? row.catcher : row.short_catcher;
+    const std::string caught = catcher.empty() ? "" : ", caught in " + catcher;
     table.add({time_cell(row.wall_ns),
                {format_duration(row.wall_ns.base), Tint::kDim},
                {format_duration(row.wall_ns.now), Tint::kDim},
@@ -55,7 +56,7 @@ void write_rows(std::ostream& out, const TextStyle& style, const DiffView& view,
                count_cell(row.errors),
                time_cell(row.hold_ns),
                {row.operation},
-               {row.function},
+               {style.full_names ? row.function : row.short_function},
                {row.object + caught, Tint::kStrong}});
   }
   note_rest(table, rows.size(), count);

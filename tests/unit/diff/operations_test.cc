@@ -73,6 +73,26 @@ TEST_CASE("operations: swapping the recordings turns every sign") {
   }
 }
 
+TEST_CASE("operations: text calls functions by their short names, or all by the full ones") {
+  const auto made_at = [](std::uint64_t nanoseconds) {
+    StackScript script;
+    script.operate({"main", "_Z4loadPKc"}, kRead, {.calls = 7, .each_ns = nanoseconds});
+    return script.profile();
+  };
+  const Profile base = made_at(1000);
+  const Profile now = made_at(9000);
+  const ProfileDiff diff = diff_profiles(base, now);
+  const auto text = [&](bool full_names) {
+    std::ostringstream out;
+    write_diff(out, TextStyle{.full_names = full_names}, diff, DiffView{.threshold = 0});
+    return out.str();
+  };
+  CHECK(diff.operations.waits.at(0).function == "load(char const*)");
+  CHECK(text(false).find("load(") == std::string::npos);
+  CHECK(text(false).find("load  ") != std::string::npos);
+  CHECK(text(true).find("load(char const*)") != std::string::npos);
+}
+
 TEST_CASE("operations: a change that samples make by chance fails no rule") {
   const Profile base = made(1);
   const Profile now = made(2);
