@@ -62,7 +62,8 @@ CALLED static void spin_narrow(const struct Registers* from, struct Registers* t
 
 static void* keep_registers(void* argument) {
   struct Job* job = argument;
-  while (clock_ns(CLOCK_MONOTONIC) < g_end_ns) {
+  // However long others had the processor, each works.
+  while (job->rounds < 2 || clock_ns(CLOCK_MONOTONIC) < g_end_ns) {
     if (g_wide) {
       spin_wide(&job->expected, &job->found);
     } else {
