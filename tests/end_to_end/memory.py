@@ -93,15 +93,14 @@ class MemoryTest(harness.EndToEndTest):
         return recorded, counted
 
     def assert_counts_equal(self, recorded, counted, peak=0):
-        """Processes, threads and sums, to the last byte. `peak`: how far apart peaks may be, of 1."""
+        """Processes, threads and sums, to the last byte. `peak`: how many bytes peaks may be apart."""
         memory = recorded.analysis()["memory"]
         self.assertTrue(memory["exact"], memory)
         self.assertEqual(recorded.lost(), [])
         ours, expected = per_process(memory["processes"]), per_process(counted)
         for pid in expected if peak else ():
             known = ours[pid].pop("peak_bytes")
-            self.assertAlmostEqual(known, expected[pid]["peak_bytes"],
-                                   delta=peak * expected[pid].pop("peak_bytes"))
+            self.assertAlmostEqual(known, expected[pid].pop("peak_bytes"), delta=peak)
         self.assertEqual(ours, expected)
         theirs = per_thread([dict(thread, pid=process["pid"]) for process in counted
                              for thread in process["threads"]])

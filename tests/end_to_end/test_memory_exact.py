@@ -70,8 +70,9 @@ class CountedIndependently(MemoryTest):
 
     def test_threads_free_for_each_other(self):
         blocks = size(5000, 200000)
-        # When two threads allocate at once, each order is as true: the peak is within a block or so.
-        recorded, counted = self.check([program("alloc_threads"), "2", str(blocks)], peak=0.01)
+        # When threads allocate at once, each order is as true. Each of the other three may have one
+        # call under way, of 3000 bytes at most.
+        recorded, counted = self.check([program("alloc_threads"), "2", str(blocks)], peak=3 * 3000)
         top = by_own_frame(recorded, own_functions("alloc_threads.c"), "allocations")
         self.assertEqual(top["produce_block"], (2 * blocks,))
         self.assertEqual(top["scratch"], (2 * (blocks // 4 + blocks // 5 - blocks // 100),))
@@ -131,7 +132,7 @@ class CountedIndependently(MemoryTest):
         threads = size(20, 2000)
         # One by one to the byte. Of two at once the order is anybody's, and with it the peak: see
         # test_threads_free_for_each_other.
-        for at_once, peak in (("1", 0), ("2", 0.01)):
+        for at_once, peak in (("1", 0), ("2", 1000)):
             with self.subTest(at_once=at_once):
                 recorded, _ = self.check([program("alloc_at_thread_exit"), str(threads), at_once],
                                          peak=peak)
