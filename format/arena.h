@@ -149,7 +149,7 @@ inline constexpr std::uint32_t kFilterRequested = 1;
 inline constexpr std::uint32_t kFilterResolved = 2;
 
 // A mapped ELF file, appended to the session heap by the process that first recorded a function of
-// it. Immutable once linked, but for kModuleGone and the filter fields. A record with
+// it. Immutable once linked, but for `flags` and the filter fields. A record with
 // kModuleUnloaded says that the range is free again from load_ticks on; what older records say of
 // it no longer holds.
 struct alignas(64) ModuleRecord {
@@ -170,8 +170,12 @@ struct alignas(64) ModuleRecord {
   std::uint64_t filter_offset;              // from the start of the heap
 };
 inline constexpr std::uint32_t kModuleUnloaded = 1;
-inline constexpr std::uint32_t kModuleGone =
-    2;  // no longer mapped; set later, on records of its own process
+// No longer mapped; set later, on records of its own process.
+inline constexpr std::uint32_t kModuleGone = 2;
+// About to be: its nodes are being retired.
+inline constexpr std::uint32_t kModuleGoing = 4;
+// Above: how often the same file was loaded there again.
+inline constexpr std::uint32_t kModuleLoad = 8;
 
 // What operations act on, appended to the session heap by the process that first met it. Immutable
 // once a node refers to it.

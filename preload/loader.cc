@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// dlclose: afterwards another library may stand at the same addresses.
+// Unloading: afterwards another library may stand at the same addresses. When dlclose returns, a
+// library may already be there that another thread loaded meanwhile; the end of the library's own
+// destructors is the last moment at which its place is certain to be its own.
 //
 // dlopen asks who calls it: names without a slash are looked for in the caller's RUNPATH, $ORIGIN
 // is the caller's folder, and what it loads inherits the caller's RPATH. A wrapper would be the
@@ -111,6 +113,15 @@ int hook_dlclose(void* handle) {
   const int result = spyglass::real::dlclose(handle);
   spyglass::runtime::note_unloads();
   return result;
+}
+
+// Each library calls this as the last of its destructors, with an address of its own.
+void hook___cxa_finalize(void* library) {
+  spyglass::real::make_ready();
+  spyglass::real::__cxa_finalize(library);
+  if (library != nullptr) {
+    spyglass::runtime::note_unload_at(reinterpret_cast<std::uint64_t>(library));
+  }
 }
 
 }  // extern "C"

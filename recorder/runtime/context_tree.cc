@@ -235,7 +235,7 @@ void plant_root(Lane* lane) {
   lane->overflow_node = 0;
 }
 
-void retire_range(std::uint64_t start, std::uint64_t end) {
+void retire_nodes_of(std::uint32_t module) {
   const std::uint32_t lanes = g_session.arena->lanes_used.load(std::memory_order_relaxed);
   for (std::uint32_t i = 0; i < lanes && i < g_session.lane_limit; ++i) {
     Lane* lane = lane_at(i);
@@ -246,8 +246,7 @@ void retire_range(std::uint64_t start, std::uint64_t end) {
     std::uint32_t cell = __atomic_load_n(&lane->newest_node, __ATOMIC_ACQUIRE);
     for (; cell != 0; cell = node_at(lane, cell)->older) {
       Node* node = node_at(lane, cell);
-      const std::uint64_t code = code_address(function_of(node));
-      if (code >= start && code < end) {
+      if (node->module == module) {
         __atomic_fetch_or(&node->address, format::kRetiredBit, __ATOMIC_RELAXED);
       }
     }

@@ -43,7 +43,7 @@ format::NodeExtension* extension_of(format::Lane* lane, format::Node* node);
 // Empties the lane and creates its root.
 void plant_root(format::Lane* lane);
 
-// Turns every node in [start, end) of any lane of this process into one that matches no call.
-void retire_range(std::uint64_t start, std::uint64_t end);
+// Turns every node of `module`, in any lane of this process, into one that matches no call.
+void retire_nodes_of(std::uint32_t module);
 
 }  // namespace spyglass::runtime

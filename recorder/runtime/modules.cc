@@ -134,6 +134,22 @@ std::uint8_t read_build_id(const LoadedObject& object, std::uint8_t (&out)[32]) 
   return 0;
 }
 
+// Whether there still is a module in its place. Another thread may be unloading it: its link map
+// can be gone at any moment, so only what the loader copied out is looked at.
+bool is_loaded_yet(const ModuleRecord& record) {
+  dl_find_object found = {};
+  if (_dl_find_object(reinterpret_cast<void*>(record.start), &found) != 0) {
+    return false;
+  }
+  dl_find_object program = {};
+  const bool known = _dl_find_object(reinterpret_cast<void*>(getauxval(AT_ENTRY)), &program) == 0;
+  if (known && found.dlfo_link_map == program.dlfo_link_map) {
+    return true;  // never unloaded, and not one range where there are gaps between its segments
+  }
+  return reinterpret_cast<std::uint64_t>(found.dlfo_map_start) == record.start &&
+         reinterpret_cast<std::uint64_t>(found.dlfo_map_end) == record.end;
+}
+
 bool same_range(const ModuleRecord& record, const LoadedObject& object) {
   return record.start == object.start && record.end == object.end && record.bias == object.bias;
 }
@@ -177,11 +193,30 @@ std::uint32_t add_record(const LoadedObject& object, std::uint32_t flags) {
 }
 
 bool same_file(const ModuleRecord& record, const LoadedObject& object) {
+  if (object.name == nullptr) {
+    return false;
+  }
   std::uint8_t id[32] = {};
   const std::uint8_t id_bytes = read_build_id(object, id);
   const std::size_t name_bytes = strnlen(object.name, kMaxNameBytes);
   return id_bytes == record.build_id_bytes && std::memcmp(id, record.build_id, id_bytes) == 0 &&
          name_bytes == record.name_bytes && std::memcmp(object.name, &record + 1, name_bytes) == 0;
+}
+
+bool is_own(const ModuleRecord& record) { return record.process_slot == g_session.process_slot; }
+
+bool is_live(std::uint32_t flags) {
+  return (flags & (format::kModuleUnloaded | format::kModuleGone | format::kModuleGoing)) == 0;
+}
+
+// Of a module that is gone: true if `object` is the same file at the same place, now live again.
+bool load_again(ModuleRecord* record, std::uint32_t flags, const LoadedObject& object) {
+  if ((flags & format::kModuleGone) == 0 || !same_file(*record, object)) {
+    return false;
+  }
+  const std::uint32_t live = (flags & ~format::kModuleGone) + format::kModuleLoad;
+  return record->flags.compare_exchange_strong(flags, live, std::memory_order_relaxed) ||
+         is_live(flags);  // another thread of it was first
 }
 
 // The newest record that still speaks of `object`; 0: none.
@@ -199,11 +234,10 @@ std::uint32_t find_record(const LoadedObject& object) {
     if (!same_range(*record, object)) {
       continue;
     }
-    if ((flags & format::kModuleGone) == 0) {
-      return reference;
-    }
-    if (object.name != nullptr && same_file(*record, object)) {
-      record->flags.store(0, std::memory_order_relaxed);  // loaded again at the same place
+    // The parent may have loaded and unloaded since; what it calls gone may still be here.
+    const bool holds = !is_own(*record) ? same_file(*record, object)
+                                        : is_live(flags) || load_again(record, flags, object);
+    if (holds) {
       return reference;
     }
   }
@@ -221,6 +255,41 @@ bool is_hidden_by_tombstone(std::uint32_t reference) {
     }
   }
   return false;
+}
+
+// Of a module with `flags`, live if it is this process's. Another thread may do the same, or even have loaded it
+// again since the flags were read: then they are no longer the same, and there is nothing to do.
+void mark_gone(ModuleRecord* record, std::uint32_t reference, std::uint32_t flags) {
+  if (is_own(*record)) {
+    if (record->flags.compare_exchange_strong(flags, flags | format::kModuleGoing,
+                                              std::memory_order_acq_rel)) {
+      retire_nodes_of(reference);
+      record->flags.store(flags | format::kModuleGone, std::memory_order_release);
+    }
+  } else if (!is_hidden_by_tombstone(reference)) {
+    LoadedObject object;
+    object.start = record->start;
+    object.end = record->end;
+    object.bias = record->bias;
+    add_record(object, format::kModuleUnloaded);  // the parent may still have it mapped
+    retire_nodes_of(reference);
+  }
+}
+
+// Marks the modules of which `goes(record)` is true and that were not marked before.
+template <typename Goes>
+void mark_gone_if(Goes goes) {
+  forget_rules();
+  std::uint32_t reference = g_session.process->newest_module.load(std::memory_order_acquire);
+  for (; reference != 0; reference = record_at(reference)->older) {
+    ModuleRecord* record = record_at(reference);
+    const std::uint32_t flags = record->flags.load(std::memory_order_acquire);
+    const bool may_go = is_own(*record) ? is_live(flags) : (flags & format::kModuleUnloaded) == 0;
+    if (may_go && goes(*record)) {
+      mark_gone(record, reference, flags);
+    }
+  }
+  forget_rules();  // once more: stacks that were remembered meanwhile may name retired nodes
 }
 
 }  // namespace
@@ -271,34 +340,19 @@ bool is_excluded(format::Lane* lane, std::uint32_t reference, std::uint64_t addr
   return low < record->filter_count && ranges[low].start <= offset;
 }
 
+void note_unload_at(std::uint64_t address) {
+  if (g_fork_page.recording != 0 &&
+      g_session.process->exit_known.load(std::memory_order_relaxed) == 0) {
+    mark_gone_if([&](const ModuleRecord& record) {
+      return address >= record.start && address < record.end;
+    });
+  }
+}
+
 void note_unloads() {
-  if (g_fork_page.recording == 0) {
-    return;
+  if (g_fork_page.recording != 0) {
+    mark_gone_if([](const ModuleRecord& record) { return !is_loaded_yet(record); });
   }
-  forget_rules();
-  std::uint32_t reference = g_session.process->newest_module.load(std::memory_order_acquire);
-  for (; reference != 0; reference = record_at(reference)->older) {
-    ModuleRecord* record = record_at(reference);
-    if (record->flags.load(std::memory_order_relaxed) != 0) {
-      continue;
-    }
-    LoadedObject object;
-    if (find_loaded(record->start, object) && same_range(*record, object)) {
-      continue;
-    }
-    object.start = record->start;
-    object.end = record->end;
-    object.bias = record->bias;
-    if (record->process_slot == g_session.process_slot) {
-      record->flags.fetch_or(format::kModuleGone, std::memory_order_relaxed);
-    } else if (is_hidden_by_tombstone(reference)) {
-      continue;
-    } else {
-      add_record(object, format::kModuleUnloaded);  // the parent may still have it mapped
-    }
-    retire_range(record->start, record->end);
-  }
-  forget_rules();  // once more: stacks that were remembered meanwhile may name retired nodes
 }
 
 std::size_t own_path(char* out, std::size_t out_bytes) {

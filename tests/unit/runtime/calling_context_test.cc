@@ -348,8 +348,7 @@ TEST_CASE("a retired node is not used again", "[unwind]") {
     look();
     const UnwindArea* area = area_of(OwnSession::lane());
     node = node_at(OwnSession::lane(), area->memo[area->memo_count - 1].cell);
-    const auto own = node->address & ~format::kTagMask;
-    retire_range(own, own + 1);
+    retire_nodes_of(node->module);
     forget_rules();
   }
   CHECK(nodes[0] != nodes[1]);
