@@ -257,8 +257,9 @@ bool is_hidden_by_tombstone(std::uint32_t reference) {
   return false;
 }
 
-// Of a module with `flags`, live if it is this process's. Another thread may do the same, or even have loaded it
-// again since the flags were read: then they are no longer the same, and there is nothing to do.
+// Of a module with `flags`, live if it is this process's. Another thread may do the same, or even
+// have loaded it again since the flags were read: then they are no longer the same, and there is
+// nothing to do.
 void mark_gone(ModuleRecord* record, std::uint32_t reference, std::uint32_t flags) {
   if (is_own(*record)) {
     if (record->flags.compare_exchange_strong(flags, flags | format::kModuleGoing,
