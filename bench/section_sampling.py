@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What sampling at 1 kHz costs a CPU-bound C++ program with stacks about 30 deep, beside perf and
-gperftools' profiler: CPU time, size of the file, time to the first report."""
+gperftools' profiler: CPU time, size of the file, time to the first report; and what the interrupts
+alone take from a program that only watches the clock."""
 
 import glob
 import os
@@ -59,6 +60,10 @@ def time_report(command):
 def run_sampling(context):
     if not context.spyglass_run or not context.spyglass:
         raise harness.BenchError("spyglass-run or spyglass is not built (see --tools)")
+    return {"deep_cpu": run_deep_cpu(context), "interruptions": run_interruptions(context)}
+
+
+def run_deep_cpu(context):
     command = [context.program("deep_cpu_plain"), str(int(300 * context.scale))]
     ways = ways_to_run(context, command)
     runs = harness.interleave(
@@ -83,4 +88,28 @@ def run_sampling(context):
         f"CPU sampling at {HERTZ} Hz, stacks about 30 deep",
         ["way", "CPU s", "over bare", "budget", "CPU s besides", "file KB", "report s", "spread"],
         rows)
+    return result
+
+
+def interruptions_of(context, way):
+    """What the program prints: name to value."""
+    lines = context.measure(way[0], way[1], pin=True).stdout.decode().split("\n")
+    return {name: float(value) for name, value in (line.split() for line in lines if line)}
+
+
+def run_interruptions(context):
+    """Every interruption is timed by whom it interrupts: tells ways apart that differ by 0.1 %."""
+    ways = ways_to_run(context, [context.program("interruptions_plain"), str(4 * context.scale)])
+    runs = harness.interleave({name: (lambda way=way: interruptions_of(context, way))
+                               for name, way in ways.items()}, context.rounds)
+    result, rows = {}, []
+    for name, ones in runs.items():
+        added = harness.median([one["taken_percent"] - bare["taken_percent"]
+                                for one, bare in zip(ones, runs["bare"])])
+        medians = {key: harness.median([one[key] for one in ones]) for key in ones[0]}
+        result[name] = {**medians, "added_percent": added, "rounds": ones}
+        rows.append([name, f"{medians['a_second']:.0f}", medians["median_us"],
+                     f"{medians['taken_percent']:.2f}%", f"{added:+.2f}%"])
+    harness.print_table(f"time that interruptions take at {HERTZ} Hz",
+                        ["way", "a second", "median us", "taken", "over bare"], rows)
     return result
