@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// interruptions.c - looks at the clock and at nothing else, 30 calls deep, and tells how much time it
-// was not given: what interrupts cost whom they interrupt, with far less noise than the sum of a run.
+// interruptions.c - looks at the clock and at nothing else, 30 calls deep, and tells how much time
+// it was not given: what interrupts cost a program, with less noise than the sum of a run.
 //
 // A gap between two time stamps of more than 1.5 us is an interruption; one of more than 100 us is
 // another program's turn and left out.
-// Prints "<name> <value>": interruptions a second, the median one in us, the share taken in per cent.
+// Prints "<name> <value>": interruptions a second, the median in us, the share taken in per cent.
 // usage: interruptions [seconds]     (default 2)
 #include <stdint.h>
 #include <stdio.h>
