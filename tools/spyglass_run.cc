@@ -231,12 +231,12 @@ int record(const RunOptions& options, const Program& program, collector::ChildPr
   }
   const bool recordable = program.why_unrecordable.empty();
   if (!recordable) {
-    running.collector().add_coverage(program.path, program.why_unrecordable);
+    running.collector().coverage().add(program.path, program.why_unrecordable);
   }
   const bool whole = running.supervisor().supervise();
   const bool joined = running.supervisor().joined();
   if (recordable && !joined) {
-    running.collector().add_coverage(program.path, "did not load libspyglass.so");
+    running.collector().coverage().add(program.path, "did not load libspyglass.so");
   }
   const collector::Summary summary = running.collector().finish(!whole);
   if (recordable && !options.session.quiet && !joined) {

@@ -8,7 +8,6 @@
 #include <csignal>
 
 #include "recorder/collector/clock_calibration.h"
-#include "recorder/collector/cxx_runtime_check.h"
 #include "recorder/collector/embed_symbols.h"
 #include "recorder/collector/proc_files.h"
 
@@ -82,16 +81,6 @@ void Collector::post_end(EndedProcess ended) {
   arena_.wake_collector();
 }
 
-void Collector::add_coverage(const std::string& subject, const std::string& reason) {
-  const std::lock_guard lock(mutex_);
-  const auto same = [&](const format::CoverageRecord& known) {
-    return known.subject == subject && known.reason == reason;
-  };
-  if (std::none_of(coverage_.begin(), coverage_.end(), same)) {
-    coverage_.push_back({subject, reason});
-  }
-}
-
 Summary Collector::finish(bool interrupted) {
   {
     const std::lock_guard lock(mutex_);
@@ -136,9 +125,7 @@ bool Collector::turn() {
 void Collector::take_samples(std::optional<SampleBatch> batch) {
   if (batch) {
     sample_intake_->take(std::move(*batch), sample_clocks());
-    for (const auto& [subject, reason] : sample_intake_->take_coverage()) {
-      add_coverage(subject, reason);
-    }
+    coverage_.add(sample_intake_->take_coverage());
   }
 }
 
@@ -273,22 +260,9 @@ void Collector::snapshot_if_due() {
 }
 
 void Collector::note_allocator(const ProcessEntry& entry) {
-  if (options_.memory.mode == format::MemoryMode::kOff) {
-    return;
+  if (options_.memory.mode != format::MemoryMode::kOff) {
+    coverage_.add_allocator(entry.executable, peek(arena_.process(entry.slot).allocator));
   }
-  const std::uint32_t traits = peek(arena_.process(entry.slot).allocator);
-  const auto say = [&](std::uint32_t trait, const char* reason) {
-    if ((traits & trait) != 0) {
-      add_coverage(entry.executable, reason);
-    }
-  };
-  say(format::kAllocatorOwn, "has a malloc() of its own: its allocations are not seen");
-  say(format::kAllocatorJemalloc,
-      "is linked with jemalloc: calls of mallocx(), sdallocx() and the like are not seen");
-  say(format::kAllocatorTcmalloc,
-      "is linked with tcmalloc: calls of tc_malloc() and the like are not seen");
-  say(format::kAllocatorMimalloc,
-      "is linked with mimalloc: calls of mi_malloc() and the like are not seen");
 }
 
 // Of many processes some at a time: each costs a few system calls.
@@ -333,22 +307,14 @@ void Collector::finish_samples() {
     sample_reader_->stop();
     take_samples(sample_reader_->receive());
     sample_intake_->finish(now_ticks());
-    for (const auto& [subject, reason] : sample_intake_->take_coverage()) {
-      add_coverage(subject, reason);
-    }
+    coverage_.add(sample_intake_->take_coverage());
   }
 }
 
-// Libraries too: what throws inside of a plugin is not seen either.
 void Collector::note_cxx_runtimes() {
   const auto exceptions = static_cast<unsigned>(format::OperationClass::kException);
-  if ((arena_.header().options.operations >> exceptions & 1U) == 0) {
-    return;
-  }
-  for (const format::ModuleInfo& module : recording_.nodes().modules()) {
-    if (has_own_cxx_runtime(module.path)) {
-      add_coverage(module.path, "has a C++ runtime of its own: its exceptions are not seen");
-    }
+  if ((arena_.header().options.operations >> exceptions & 1U) != 0) {
+    coverage_.add_cxx_runtimes(recording_.nodes().modules());
   }
 }
 
@@ -369,10 +335,7 @@ void Collector::close_session() {
   info.end = end;
   info.interrupted = interrupted_;
   info.demoted = budget_.demoted();
-  {
-    const std::lock_guard lock(mutex_);
-    info.coverage = coverage_;
-  }
+  info.coverage = coverage_.all();
   const NodeInterner& nodes = recording_.nodes();
   const FoundSymbols found = find_symbols(nodes.modules(), nodes.sites());
   recording_.losses().add(format::LossKind::kSymbols, 0, "looking names up took too long",

@@ -20,6 +20,7 @@
 #include "recorder/collector/arena_owner.h"
 #include "recorder/collector/collector_options.h"
 #include "recorder/collector/counter_snapshot.h"
+#include "recorder/collector/coverage_notes.h"
 #include "recorder/collector/lane_drain.h"
 #include "recorder/collector/lane_nodes.h"
 #include "recorder/collector/lane_table.h"
@@ -67,7 +68,8 @@ class Collector {
   void start();
   void post_image(NewImage image);
   void post_end(EndedProcess ended);
-  void add_coverage(const std::string& subject, const std::string& reason);
+  // What the recording does not show. Any thread.
+  CoverageNotes& coverage() { return coverage_; }
 
   // Processes known to be alive.
   std::size_t live_processes() const { return live_processes_.load(); }
@@ -124,7 +126,7 @@ class Collector {
 
   std::mutex mutex_;
   Mail mail_;
-  std::vector<format::CoverageRecord> coverage_;
+  CoverageNotes coverage_;
   std::atomic<std::size_t> live_processes_ = 0;
 
   std::vector<std::pair<ProcessEntry*, ProcessEnd>> due_ends_;

@@ -296,7 +296,7 @@ void SampleIntake::explain(const TaskImage& image) {
     reason = image.has_library ? "ended before it joined the session"
                                : "did not load libspyglass.so: its environment was dropped";
   }
-  coverage_.emplace_back(image.executable, reason);
+  coverage_.push_back({image.executable, reason});
 }
 
 // The status of a process is told by another thread than its end.

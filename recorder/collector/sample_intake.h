@@ -34,10 +34,8 @@ class SampleIntake {
   // After the last batch.
   void finish(std::uint64_t now_ticks);
 
-  // Programs that the library did not get into, since the last call: path and reason.
-  std::vector<std::pair<std::string, std::string>> take_coverage() {
-    return std::exchange(coverage_, {});
-  }
+  // Programs that the library did not get into, since the last call.
+  std::vector<format::CoverageRecord> take_coverage() { return std::exchange(coverage_, {}); }
   std::uint64_t samples() const { return samples_; }
 
  private:
@@ -81,7 +79,7 @@ class SampleIntake {
   std::unordered_map<std::uint32_t, OwnProcess> own_;       // processes that we tell of, by id
   std::vector<std::uint32_t> ended_;                        // of those, with an end to be explained
   std::unordered_map<std::uint32_t, std::vector<format::EventRecord>> events_;  // by thread
-  std::vector<std::pair<std::string, std::string>> coverage_;
+  std::vector<format::CoverageRecord> coverage_;
   std::uint64_t samples_ = 0;
 };
 

@@ -159,9 +159,9 @@ void Supervisor::welcome(UniqueFd connection) {
   }
   const std::string executable = read_executable(image.outer_pid);
   if (caller->verdict != format::WelcomeStatus::kWelcome) {
-    collector_.add_coverage(executable, caller->verdict == format::WelcomeStatus::kNoRoom
-                                            ? "too many processes"
-                                            : "its library is of another version");
+    collector_.coverage().add(executable, caller->verdict == format::WelcomeStatus::kNoRoom
+                                              ? "too many processes"
+                                              : "its library is of another version");
     send_welcome(*caller, 0, 0, -1);
     return;
   }

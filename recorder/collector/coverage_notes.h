@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// coverage_notes.h - what a recording does not show, and why: programs that could not be followed,
+// calls that no hook sees. Each is told once.
+//
+//   Where    collector.
+//   Threads  all functions, any thread.
+//   Memory   one record for each thing told.
+#pragma once
+
+#include <cstdint>
+#include <mutex>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "format/records.h"
+
+namespace spyglass::collector {
+
+class CoverageNotes {
+ public:
+  void add(const std::string& subject, const std::string& reason);
+  void add(const std::vector<format::CoverageRecord>& notes);
+  // What the program's allocator hides. `traits`: format::ProcessSlot::allocator.
+  void add_allocator(const std::string& executable, std::uint32_t traits);
+  // Files that throw by a C++ runtime of their own. Reads them.
+  void add_cxx_runtimes(std::span<const format::ModuleInfo> modules);
+
+  std::vector<format::CoverageRecord> all() const;
+
+ private:
+  mutable std::mutex mutex_;
+  std::vector<format::CoverageRecord> notes_;
+};
+
+}  // namespace spyglass::collector
