@@ -22,6 +22,7 @@ using format::LossKind;
 constexpr std::uint64_t kManySpans = 2U << 20U;  // waiting in all lanes
 constexpr std::uint64_t kDeepStackBytes = 4096 * sizeof(format::Entry);
 constexpr std::uint64_t kSecondNs = 1'000'000'000;
+constexpr std::size_t kMostYoung = 128;  // looked at in one snapshot
 
 std::string name_of(const Lane& lane) {
   char name[sizeof(lane.name)];
@@ -139,6 +140,27 @@ void LaneTable::snapshot(std::uint64_t now_ticks, std::uint64_t elapsed_ticks) {
     }
     if (open_calls_due(*view, now_ticks)) {
       snapshot_.take_open_calls(*view, now_ticks, false);
+    }
+  }
+  refresh_young(now_ticks);
+}
+
+// A thread that ends takes with it what only the kernel knew: how long it was ready while others
+// ran, and when it is killed, its CPU time. So the younger, the more often it is looked at: what
+// came after the last look is a sixteenth of its life, or the time between two snapshots.
+void LaneTable::refresh_young(std::uint64_t now_ticks) {
+  constexpr std::uint64_t kLooksInALife = 16;
+  const std::uint64_t old_ticks = ticks_of_ns(kLooksInALife * kSecondNs, ns_per_tick_q60_);
+  const std::uint32_t used = arena_.lanes_used();
+  std::size_t looks = 0;
+  for (std::uint32_t index = 0; index < used && looks < kMostYoung; ++index) {
+    LaneView* view = views_[index].get();
+    const std::uint64_t age_ticks =
+        view == nullptr ? old_ticks : now_ticks - view->thread.birth_ticks;
+    if (age_ticks < old_ticks &&
+        (now_ticks - view->cpu_reading_ticks) >= age_ticks / kLooksInALife) {
+      refresh_thread(*view, now_ticks);
+      looks += 1;
     }
   }
 }

@@ -30,7 +30,7 @@ class LaneTable {
   // Takes in new lanes, drains all, closes those of threads that said goodbye and are gone.
   // Returns how many ring records it took.
   std::uint64_t pass();
-  // Counters and open calls of all lanes.
+  // Counters and open calls of all lanes; CPU time of young threads.
   void snapshot(std::uint64_t now_ticks, std::uint64_t elapsed_ticks);
   // What need not be done more often than once a second: waiting spans, CPU time, names, losses,
   // threads that vanished.
@@ -51,6 +51,7 @@ class LaneTable {
   void take_own_name(LaneView& view) const;
   void note_reading(LaneView& view, std::uint64_t cpu_ns, std::uint64_t now_ticks) const;
   void refresh_thread(LaneView& view, std::uint64_t now_ticks);
+  void refresh_young(std::uint64_t now_ticks);
   void see_which_ran();
   void refresh_quiet(std::uint64_t now_ticks);
   bool open_calls_due(const LaneView& view, std::uint64_t now_ticks) const;

@@ -54,30 +54,45 @@ class CpuTime(EndToEndTest):
         self.assertLess(error, 0.10)
 
     def test_threads_that_wait_when_the_process_ends(self):
-        for milliseconds, how, unknown in [("300", "exit", []), ("2500", "exit", []),
-                                           ("2500", "term", []), ("2500", "kill", []),
-                                           ("300", "kill", ["bare_futex", "computes"])]:
+        for milliseconds, how in [("300", "exit"), ("2500", "exit"), ("2500", "term"),
+                                  ("2500", "kill"), ("400", "kill")]:
             with self.subTest(milliseconds=milliseconds, how=how):
-                self.compare_pool(milliseconds, how, unknown)
+                self.compare_pool(milliseconds, how)
 
-    def compare_pool(self, milliseconds, how, unknown):
-        """`unknown`: threads without calls, too short to be looked at: who else had the CPU?"""
+    def compare_pool(self, milliseconds, how):
         recorded = self.record([program("idle_pool"), milliseconds, how], "--sampler=off")
         own = dict(line.split() for line in recorded.stdout.decode().splitlines())
         self.assertEqual(len(own), 4)
         threads = {thread["name"]: thread for thread in recorded.analysis()["threads"]}
         for name, cpu_ms in own.items():
             thread = threads[name]
-            if name in unknown:
-                continue
             tolerance = 20 if how == "exit" or name != "computes" else 150
             self.assertAlmostEqual(thread["cpu_ns"] / 1e6, float(cpu_ms), delta=tolerance, msg=name)
             waited = thread["time"]["waiting_ns"].get("condition", 0) / 1e6
             if name == "condition":
-                self.assertAlmostEqual(waited, float(milliseconds), delta=60)
+                self.assertAlmostEqual(waited, thread["wall_ns"] / 1e6, delta=20)
+                self.assertGreater(waited, float(milliseconds) - 60)
             if name == "computes_first":  # others may have had the processor meanwhile
                 self.assertGreater(waited, 0.3 * float(milliseconds))
-                self.assertLess(waited + float(cpu_ms), float(milliseconds) + 60)
+                self.assertLess(waited + float(cpu_ms), thread["wall_ns"] / 1e6 + 20)
+
+    def test_ready_but_others_ran(self):
+        """Of threads shorter than a second, too. What came after the last look is unknown."""
+        for milliseconds in ("200", "500"):
+            recorded = self.record([program("crowded_cpu"), "3", milliseconds])
+            own = [line.split() for line in recorded.stdout.decode().splitlines()]
+            self.assertEqual(len(own), 3)
+            threads = {thread["name"]: thread for thread in recorded.analysis()["threads"]}
+            for name, cpu_ms, ready_ms in own:
+                with self.subTest(milliseconds=milliseconds, name=name):
+                    self.check_ready(threads[name], float(cpu_ms), float(ready_ms))
+
+    def check_ready(self, thread, cpu_ms, ready_ms):
+        self.assertAlmostEqual(thread["cpu_ns"] / 1e6, cpu_ms, delta=5)
+        self.assertGreater(ready_ms, cpu_ms)  # else it was no crowd
+        self.assertLess(thread["time"]["runnable_ns"] / 1e6, ready_ms + 5)
+        self.assertGreater(thread["time"]["runnable_ns"] / 1e6, ready_ms - 250)
+        self.assertGreater(thread["time"]["runnable_ns"] / 1e6, 0.3 * ready_ms)
 
     def test_waits_that_reach_over_a_range(self):
         for trace in ("--trace=10us", "--trace=all"):
