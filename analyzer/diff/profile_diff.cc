@@ -26,10 +26,7 @@ struct SideMetrics {
     const Metrics& more = other.metrics;
     const bool first = function == nullptr;
     if (first) function = &other;
-    if (more.max_ns > 0) {
-      metrics.min_ns = metrics.max_ns > 0 ? std::min(metrics.min_ns, more.min_ns) : more.min_ns;
-      metrics.max_ns = std::max(metrics.max_ns, more.max_ns);
-    }
+    metrics.take_extremes(more);
     metrics.calls += more.calls;
     metrics.wall_total_ns += more.wall_total_ns;
     metrics.wall_self_ns += more.wall_self_ns;

@@ -22,11 +22,8 @@ void add_memory(const MemoryTallies& from, bool outermost, MemoryTallies& into) 
 }
 
 void add_times_of_calls(const Metrics& from, Metrics& into) {
-  const std::uint64_t completed = from.calls - from.open_calls;
-  if (completed != 0 && from.max_ns > 0) {
-    const bool first = into.max_ns <= 0;
-    into.min_ns = first ? from.min_ns : std::min(into.min_ns, from.min_ns);
-    into.max_ns = std::max(into.max_ns, from.max_ns);
+  if (from.calls > from.open_calls) {
+    into.take_extremes(from);
   }
   into.calls += from.calls;
   into.open_calls += from.open_calls;

@@ -22,4 +22,11 @@ double Metrics::mean_ns() const {
   return completed == 0 ? 0 : completed_ns / static_cast<double>(completed);
 }
 
+void Metrics::take_extremes(const Metrics& more) {
+  if (more.max_ns > 0) {
+    min_ns = max_ns > 0 ? std::min(min_ns, more.min_ns) : more.min_ns;
+    max_ns = std::max(max_ns, more.max_ns);
+  }
+}
+
 }  // namespace spyglass

@@ -62,6 +62,8 @@ struct Metrics {
   MemoryTallies memory;
 
   double mean_ns() const;  // of completed calls, recursive inner calls included
+  // Shortest and longest call of both.
+  void take_extremes(const Metrics& more);
 };
 
 enum class FunctionKind : std::uint8_t {

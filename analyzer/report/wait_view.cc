@@ -52,10 +52,7 @@ bool is_system_code(const Function& function) {
 }
 
 void add(const Metrics& from, Metrics& into) {
-  if (from.max_ns > 0) {
-    into.min_ns = into.max_ns > 0 ? std::min(into.min_ns, from.min_ns) : from.min_ns;
-    into.max_ns = std::max(into.max_ns, from.max_ns);
-  }
+  into.take_extremes(from);
   into.calls += from.calls;
   into.open_calls += from.open_calls;
   into.wall_total_ns += from.wall_total_ns;
