@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The program does the same as without Spyglass, and the recording is whole."""
 
+import filecmp
 import os
 import signal
 import subprocess
@@ -57,19 +58,20 @@ class Transparency(EndToEndTest):
         self.assert_transparent([program("stdio")], stdin=text)
 
     def test_descriptors_and_files(self):
-        folders = [self.new_path(".files") for _ in range(2)]
+        folders = [self.new_path(".files") for _ in range(3)]
         for folder in folders:
             os.mkdir(folder)
         bare = run([program("close_all_fds"), folders[0]])
-        recorded = self.record([program("close_all_fds"), folders[1]])
-        self.assertEqual(recorded.stdout, bare.stdout)
-        self.assertEqual(recorded.status, bare.status)
-        self.verify(recorded.path)
-        self.assertEqual(recorded.calls()["work"], 3 * 200 * 20 * 10)
-        for name in sorted(os.listdir(folders[0])):
-            with open(os.path.join(folders[0], name), "rb") as one:
-                with open(os.path.join(folders[1], name), "rb") as other:
-                    self.assertEqual(one.read(), other.read(), name)
+        self.assertEqual(bare.status, 0)
+        for folder, sampler in zip(folders[1:], ["perf", "timer"]):
+            recorded = self.record([program("close_all_fds"), folder], f"--sampler={sampler}")
+            self.assertEqual(recorded.stdout, bare.stdout)
+            self.assertEqual(recorded.status, bare.status)
+            self.verify(recorded.path)
+            self.assertEqual(recorded.calls()["work"], 6 * 100 * 20 * 10 + 3 * 100)
+            self.assertEqual(filecmp.cmpfiles(folders[0], folder, os.listdir(folder), shallow=False),
+                             (os.listdir(folder), [], []))
+            self.assertEqual(len(os.listdir(folder)), 6 * 20 + 2)
 
     def test_one_recording_holds_every_process(self):
         recorded = self.record([program("fork"), "8"])
