@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every way in which children end and parents learn of it, or don't: zombies, orphans, SIGCHLD
-// ignored, SA_NOCLDWAIT, waitid that leaves the child waitable, a process group killed.
+// Every way in which children end and parents learn of it, or don't: zombies, their orphans,
+// SIGCHLD ignored, SA_NOCLDWAIT, waitid that leaves the child waitable, a process group killed.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <signal.h>
@@ -61,7 +61,7 @@ static void stay_zombie(void) {
 }
 
 // The middle process goes first; its child finds another parent and is not disturbed.
-static void leave_orphan(void) {
+static void leave_orphan(int of_zombie) {
   int ends[2];
   if (pipe(ends) != 0) exit(1);
   const pid_t middle = fork();
@@ -76,10 +76,12 @@ static void leave_orphan(void) {
   }
   close(ends[1]);
   int status = 0;
-  waitpid(middle, &status, 0);
+  if (!of_zombie) waitpid(middle, &status, 0);
   char text[64] = "";
   const ssize_t got = read(ends[0], text, sizeof text - 1);
-  printf("middle %d, %s", WEXITSTATUS(status), got > 0 ? text : "nothing\n");
+  const char state = state_of(middle);
+  if (of_zombie) waitpid(middle, &status, 0);
+  printf("middle %d %c, %s", WEXITSTATUS(status), state, got > 0 ? text : "nothing\n");
   close(ends[0]);
 }
 
@@ -145,7 +147,8 @@ static void kill_a_group(void) {
 
 int main(void) {
   setvbuf(stdout, NULL, _IONBF, 0);
-  leave_orphan();
+  leave_orphan(0);
+  leave_orphan(1);
   collected_by_the_kernel("ignored", SIG_IGN, 0);
   collected_by_the_kernel("not waited for", SIG_DFL, SA_NOCLDWAIT);
   g_notices = 0;
