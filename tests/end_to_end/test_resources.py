@@ -3,10 +3,13 @@
 
 import os
 import resource
+import signal
 import subprocess
 import unittest
 
-from harness import EndToEndTest, SPYGLASS_RUN, clean_environment, program, run
+from harness import EndToEndTest, LIBRARY, SPYGLASS_RUN, clean_environment, program, run
+
+SAMPLERS = [["--sampler=perf", "-F", "2000"], ["--sampler=timer", "-F", "2000"]]
 
 
 def limit(which, value):
@@ -77,6 +80,46 @@ class Resources(EndToEndTest):
                 bare = run(["bash", "-c", inner])
                 recorded = self.record(["bash", "-c", inner])
                 self.assertEqual((recorded.status, recorded.stdout), (bare.status, bare.stdout))
+
+    def limited(self, name, arguments, options, *, prefix=""):
+        """The program under limits that its shell sets: the same, and all calls of functions."""
+        inner = f"{prefix} exec '{program(name)}' {' '.join(arguments)}"
+        recorded = self.assert_transparent(["bash", "-c", inner], *options)
+        self.assertEqual(recorded.calls(), self.count([program(name), *arguments])[0])
+        return recorded
+
+    def test_small_and_endless_stacks(self):
+        for size in ["64", "unlimited"]:
+            for options in SAMPLERS:
+                with self.subTest(size, options=options):
+                    self.limited("threads", ["4", "2000"], options, prefix=f"ulimit -s {size};")
+
+    def test_no_bytes_in_files(self):
+        for options in SAMPLERS:
+            with self.subTest(options):
+                self.limited("threads", ["4", "2000"], options, prefix="ulimit -f 0;")
+                folder = self.new_path(".files")
+                os.mkdir(folder)
+                inner = f"ulimit -c 0 -f 0; exec '{program('close_all_fds')}' {folder}"
+                recorded = self.assert_transparent(["bash", "-c", inner], *options)
+                self.assertEqual(recorded.status, -signal.SIGXFSZ)
+
+    def test_no_queued_signals(self):
+        recorded = self.limited("threads", ["4", "2000"], ["--sampler=timer"], prefix="ulimit -i 0;")
+        self.assertEqual(recorded.lost(), [])
+
+    def test_few_processes(self):
+        """As many threads and children as without: none is taken from the program."""
+        somebody = f"exec setpriv --reuid={61000 + os.getpid() % 4000} prlimit --nproc="
+        if run(["bash", "-c", f"{somebody}6 test -r '{LIBRARY}'"]).status != 0:
+            self.skipTest("NOT TESTED: few processes; another user cannot run the tools from here")
+        for limit_of_processes in [1, 2, 6]:
+            for options in SAMPLERS:
+                inner = f"{somebody}{limit_of_processes} '{program('refused_threads')}'"
+                with self.subTest(inner, options=options):
+                    recorded = self.assert_transparent(["bash", "-c", inner], *options)
+                    allowed = b"%d " % (limit_of_processes - 1)
+                    self.assertEqual(recorded.stdout.count(allowed), 2, recorded.stdout)
 
     def test_many_sessions_at_once(self):
         children = []
