@@ -57,10 +57,12 @@ class Hazards(EndToEndTest):
                     self.assertEqual((done.status, done.stdout), (11, b"alive\n"))
 
     def test_seccomp_filter(self):
-        for how in ["filter", "listener"]:
+        for how, lines in [("filter", 3), ("listener", 3), ("errno", 4), ("trap", 4)]:
             with self.subTest(how):
                 for recorded in self.check("seccomp_strict", how):
-                    self.assertEqual(recorded.operation_calls()["read"], 1000)
+                    self.assertEqual(recorded.status, 11)
+                    calls = recorded.operation_calls()
+                    self.assertEqual((calls["read"], calls["write"]), (1000, 1000 + lines))
 
     def test_eintr_is_fatal(self):
         self.check("eintr_is_fatal")
