@@ -47,7 +47,10 @@ class TimerSampling(EndToEndTest):
                       done.stderr.replace(b",", b""))
 
     def test_the_program_does_not_notice(self):
-        self.assert_transparent([program("sampling_signal")], TIMER, "--frequency=5000")
+        for sampler in [TIMER, "--sampler=perf"]:
+            recorded = self.assert_transparent([program("sampling_signal")], sampler,
+                                               "--frequency=5000")
+            self.assertGreater(recorded.analysis()["samples"]["count"], 100)
 
     def test_forked_children_are_sampled(self):
         recorded = self.record([program("sampling_hunt"), "fork", "500"], TIMER)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // sampling_signal: a program that uses SIGPROF itself, blocks every signal, waits for every signal,
-// and sleeps right after it worked. Prints nothing that depends on how often.
+// in one thread while others work, and sleeps right after it worked. Prints nothing that depends on
+// how often.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <poll.h>
@@ -100,6 +101,54 @@ static void use_small_stack(void) {
   sigaltstack(&stack, NULL);
 }
 
+static volatile int g_waits_are_over;
+
+static void* work_on(void* unused) {
+  while (!g_waits_are_over) work(100000);
+  return unused;
+}
+
+// What daemons do: all signals are blocked in all threads, and one waits for them.
+static int next_signal(int way) {
+  sigset_t all;
+  sigfillset(&all);
+  int number = -1;
+  siginfo_t info;
+  struct signalfd_siginfo read_info;
+  switch (way) {
+    case 0:
+      return sigwait(&all, &number) == 0 ? number : -1;
+    case 1:
+      return sigwaitinfo(&all, &info);
+    case 2:
+      return sigtimedwait(&all, &info, NULL);
+    default: {
+      const int file = signalfd(-1, &all, 0);
+      const ssize_t got = read(file, &read_info, sizeof read_info);
+      close(file);
+      return got == sizeof read_info ? (int)read_info.ssi_signo : -1;
+    }
+  }
+}
+
+static void* send_one(void* unused) {
+  work(30000000);  // the others are sampled while all wait for this
+  kill(getpid(), SIGUSR2);
+  return unused;
+}
+
+static void wait_among_workers(void) {
+  pthread_t workers[2], sender;
+  for (int i = 0; i < 2; ++i) pthread_create(&workers[i], NULL, work_on, NULL);
+  for (int way = 0; way < 4; ++way) {
+    pthread_create(&sender, NULL, send_one, NULL);
+    printf("way %d got %s\n", way, next_signal(way) == SIGUSR2 ? "what was sent" : "another");
+    pthread_join(sender, NULL);
+  }
+  g_waits_are_over = 1;
+  for (int i = 0; i < 2; ++i) pthread_join(workers[i], NULL);
+}
+
 int main(void) {
   use_small_stack();
   sigset_t all, before;
@@ -113,6 +162,7 @@ int main(void) {
   struct signalfd_siginfo info;
   work(30000000);
   printf("read %d\n", (int)read(file, &info, sizeof info));
+  wait_among_workers();
   printf("interrupted %ld\n", interrupted_sleeps(20));
   sigprocmask(SIG_SETMASK, &before, &all);
   printf("blocked %d\n", sigismember(&all, SIGPROF));
