@@ -107,10 +107,18 @@ class Transparency(EndToEndTest):
         self.assertEqual(sum(row["calls"] for row in measured), 3)  # those with a path
 
     def test_signal_storm(self):
-        self.assert_transparent([program("signal_storm"), "2"])
+        for sampler in ["perf", "timer"]:
+            with self.subTest(sampler):
+                counts = self.new_path(".counts")
+                recorded = self.assert_transparent([program("signal_storm"), "700", counts],
+                                                   f"--sampler={sampler}")
+                with open(counts, encoding="ascii") as file:
+                    truth = {name: int(count) for name, count in map(str.split, file)}
+                calls = recorded.operation_calls()
+                self.assertEqual({name: calls.get(name, 0) for name in truth}, truth)
 
     def test_signal_storm_with_hooks_off(self):
-        self.assert_transparent([program("signal_storm"), "1"], "--operations=none")
+        self.assert_transparent([program("signal_storm"), "700"], "--operations=none")
 
 
 @unittest.skipUnless(shutil.which("strace"), "strace is not installed")
