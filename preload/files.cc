@@ -3,6 +3,8 @@
 //
 // A path is read only after the kernel has: a bad pointer is its to report.
 #include <fcntl.h>
+#include <linux/close_range.h>
+#include <sched.h>
 
 #include <cstdarg>
 
@@ -14,6 +16,7 @@ namespace spyglass::hooks {
 namespace {
 
 using runtime::forget_descriptors;
+using runtime::note_own_descriptors;
 using runtime::set_descriptor;
 
 template <Operation kOperation, typename Call>
@@ -169,7 +172,20 @@ void hook_closefrom(int first) {
 int hook_close_range(unsigned first, unsigned last, int flags) {
   real::make_ready();
   hooks::forget_descriptors(first, last);
-  return real::close_range(first, last, flags);
+  const int result = real::close_range(first, last, flags);
+  if (result == 0 && (flags & static_cast<int>(CLOSE_RANGE_UNSHARE)) != 0) {
+    hooks::note_own_descriptors();
+  }
+  return result;
+}
+
+int hook_unshare(int flags) {
+  real::make_ready();
+  const int result = real::unshare(flags);
+  if (result == 0 && (flags & CLONE_FILES) != 0) {
+    hooks::note_own_descriptors();
+  }
+  return result;
 }
 
 int hook_closedir(DIR* folder) {

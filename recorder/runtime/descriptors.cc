@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstring>
 
+#include "recorder/runtime/lane.h"
 #include "recorder/runtime/objects.h"
 #include "recorder/runtime/operation.h"
 #include "recorder/runtime/session.h"
@@ -233,7 +234,9 @@ std::uint32_t ask_kernel(int fd, bool accepted, std::uint64_t pc) {
   return find_object(ObjectKind::kSocket, 0, text.bytes, text.length, pc);
 }
 
-bool is_tracked(int fd) { return fd >= 0 && static_cast<unsigned>(fd) < kMostDescriptors; }
+bool is_tracked(int fd) {
+  return fd >= 0 && static_cast<unsigned>(fd) < kMostDescriptors && t_thread.own_descriptors == 0;
+}
 
 }  // namespace
 
@@ -307,6 +310,13 @@ void set_descriptor(int fd, std::uint32_t object) {
   }
 }
 
+void note_own_descriptors() {
+  // The main thread mostly has no others, and the table stays its own.
+  if (kernel(SYS_gettid) != kernel(SYS_getpid)) {
+    t_thread.own_descriptors = 1;
+  }
+}
+
 void note_accepted(int fd) {
   if (is_tracked(fd)) {
     g_descriptors[fd].store(kAccepted, std::memory_order_relaxed);
@@ -314,6 +324,9 @@ void note_accepted(int fd) {
 }
 
 void forget_descriptors(unsigned first, unsigned last) {
+  if (t_thread.own_descriptors != 0) {
+    return;
+  }
   const unsigned highest = g_highest.load(std::memory_order_relaxed);
   for (unsigned fd = first; fd <= last && fd <= highest; ++fd) {
     g_descriptors[fd].store(0, std::memory_order_relaxed);

@@ -5,6 +5,9 @@
 // use asks the kernel again (two system calls at most). Descriptors past the table are asked about
 // never, and have no object.
 //
+// A thread may have a table of its own, where the same number is another file. Its descriptors have
+// no object, unless it is the main thread.
+//
 // Names are made to be the same from run to run: a pipe is "pipe" without its number, the far end
 // of an accepted connection goes without its port.
 //
@@ -36,6 +39,9 @@ void set_descriptor(int fd, std::uint32_t object);
 
 // Descriptors first..last were closed.
 void forget_descriptors(unsigned first, unsigned last);
+
+// The thread shares its descriptors with no other from now on.
+void note_own_descriptors();
 
 // `fd` came from accept().
 void note_accepted(int fd);

@@ -17,6 +17,7 @@ struct ThreadState {
   format::Lane* lane;
   std::uint32_t busy;     // 1 while the lane is being set up: hooks of signal handlers are dropped
   std::uint32_t refused;  // 1: no lane was free for this thread
+  std::uint32_t own_descriptors;  // 1: its table is not the process's, see descriptors.h
 };
 // `busy` while the thread runs code of the program that it would not have run without us: hooks do
 // nothing, and nothing is lost.

@@ -19,6 +19,7 @@
 #include "recorder/runtime/bucket_table.h"
 #include "recorder/runtime/clock.h"
 #include "recorder/runtime/cpu_clock.h"
+#include "recorder/runtime/descriptors.h"
 #include "recorder/runtime/lane.h"
 #include "recorder/runtime/launch_collector.h"
 #include "recorder/runtime/syscalls.h"
@@ -335,7 +336,11 @@ void begin_forked_process() {
   const std::uint32_t parent = g_session.process_slot;
   const std::uint32_t parent_modules =
       g_session.process->newest_module.load(std::memory_order_relaxed);
+  const bool own_descriptors = t_thread.own_descriptors != 0;
   t_thread = {};
+  if (own_descriptors) {
+    forget_descriptors(0, ~0U);  // what the table tells is of the other threads, who stayed behind
+  }
   const std::uint32_t index = take_process_slot();
   if (index == ~std::uint32_t{0}) {
     g_session.state.store(SessionState::kOff, std::memory_order_relaxed);

@@ -68,10 +68,15 @@ class Transparency(EndToEndTest):
             self.assertEqual(recorded.stdout, bare.stdout)
             self.assertEqual(recorded.status, bare.status)
             self.verify(recorded.path)
-            self.assertEqual(recorded.calls()["work"], 6 * 100 * 20 * 10 + 3 * 100)
+            self.assertEqual(recorded.calls()["work"], 6 * 100 * 20 * 10 + 5 * 100)
             self.assertEqual(filecmp.cmpfiles(folders[0], folder, os.listdir(folder), shallow=False),
                              (os.listdir(folder), [], []))
-            self.assertEqual(len(os.listdir(folder)), 6 * 20 + 2)
+            self.assertEqual(len(os.listdir(folder)), 6 * 20 + 3)
+            written = {os.path.basename(row["object"]["name"]): row["bytes"]
+                       for row in recorded.analysis()["io"] if row["object"]}
+            # The threads' own descriptors have no names; the child of one of them asks again.
+            self.assertEqual([written.get(name, 0) for name in ["of main", "of thread", "of copy"]],
+                             [2000, 1000, 0])
 
     def test_one_recording_holds_every_process(self):
         recorded = self.record([program("fork"), "8"])

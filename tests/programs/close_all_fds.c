@@ -8,8 +8,10 @@
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "program.h"
@@ -65,20 +67,39 @@ static void* use_own_table(void* directory) {
   if (close_range(3, ~0u, CLOSE_RANGE_UNSHARE) != 0) return "not unshared";
   const int fd = open_named(directory, "of thread");
   write_lines(fd, "of thread\n");
+  if (fork() == 0) {
+    write_lines(fd, "and child\n");
+    _exit(0);
+  }
+  wait(NULL);
   fill_files(directory, 5);
   return fd == 3 ? "same number" : "another number";
+}
+
+static void* use_copied_table(void* directory) {
+  if (unshare(CLONE_FILES) != 0) return "not unshared";
+  close(3);
+  const int fd = open_named(directory, "of copy");
+  write_lines(fd, "of copy..\n");
+  return fd == 3 ? "same number" : "another number";
+}
+
+static const char* run(void* (*body)(void*), const char* directory) {
+  pthread_t thread;
+  void* result = NULL;
+  pthread_create(&thread, NULL, body, (void*)directory);
+  pthread_join(thread, &result);
+  return result;
 }
 
 CALLED static void share_no_more(const char* directory) {
   const int fd = open_named(directory, "of main");
   write_lines(fd, "of main..\n");
-  pthread_t thread;
-  void* result = NULL;
-  pthread_create(&thread, NULL, use_own_table, (void*)directory);
-  pthread_join(thread, &result);
+  const char* of_own = run(use_own_table, directory);
+  const char* of_copy = run(use_copied_table, directory);
   write_lines(fd, "and again\n");
   close(fd);
-  printf("a table of its own: %s\n", (const char*)result);
+  printf("a table of its own: %s, a copied one: %s\n", of_own, of_copy);
 }
 
 int main(int argc, char** argv) {
