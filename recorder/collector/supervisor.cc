@@ -19,6 +19,17 @@ namespace {
 constexpr int kQuietTurns = 2;
 constexpr int kTurnMs = 10;
 
+const char* why_not_welcome(format::WelcomeStatus verdict) {
+  switch (verdict) {
+    case format::WelcomeStatus::kNoRoom:
+      return "too many processes";
+    case format::WelcomeStatus::kRefused:
+      return "runs as another user, who may not write to the recording";
+    default:
+      return "its library is of another version";
+  }
+}
+
 }  // namespace
 
 Supervisor::Supervisor(const Arena& arena, const SessionSocket& socket, ProcessWatch& watch,
@@ -159,9 +170,7 @@ void Supervisor::welcome(UniqueFd connection) {
   }
   const std::string executable = read_executable(image.outer_pid);
   if (caller->verdict != format::WelcomeStatus::kWelcome) {
-    collector_.coverage().add(executable, caller->verdict == format::WelcomeStatus::kNoRoom
-                                              ? "too many processes"
-                                              : "its library is of another version");
+    collector_.coverage().add(executable, why_not_welcome(caller->verdict));
     send_welcome(*caller, 0, 0, -1);
     return;
   }

@@ -120,6 +120,9 @@ class Resources(EndToEndTest):
                     recorded = self.assert_transparent(["bash", "-c", inner], *options)
                     allowed = b"%d " % (limit_of_processes - 1)
                     self.assertEqual(recorded.stdout.count(allowed), 2, recorded.stdout)
+                    self.assertIn({"subject": program("refused_threads"),
+                                   "reason": "runs as another user, who may not write to the "
+                                             "recording"}, recorded.analysis()["coverage"])
 
     def test_many_sessions_at_once(self):
         children = []
