@@ -134,7 +134,8 @@ struct alignas(64) ProcessSlot {
   std::uint32_t exit_status;                 // as given to exit()
   std::uint32_t allocator;                   // kAllocator*: what of its allocations is not seen
   std::uint64_t exit_ticks;
-  char reserved[40];
+  std::atomic<std::uint32_t> unseen;  // kUnseen*: what of it was given up while it ran
+  char reserved[36];
 };
 
 // The program, or a library before ours, has a malloc() of its own, which calls none of our hooks.
@@ -143,6 +144,11 @@ inline constexpr std::uint32_t kAllocatorOwn = 1;
 inline constexpr std::uint32_t kAllocatorJemalloc = 2;  // mallocx() ...
 inline constexpr std::uint32_t kAllocatorTcmalloc = 4;  // tc_malloc() ...
 inline constexpr std::uint32_t kAllocatorMimalloc = 8;  // mi_malloc() ...
+
+// The kernel refused a timer to a thread, which is not sampled.
+inline constexpr std::uint32_t kUnseenUntimedThreads = 1;
+// The time stamp counter was made a fault, so nothing is recorded from then on.
+inline constexpr std::uint32_t kUnseenSinceNoClock = 2;
 
 inline constexpr std::uint32_t kFilterUnresolved = 0;
 inline constexpr std::uint32_t kFilterRequested = 1;

@@ -36,6 +36,8 @@ auto restrict_by(const Restriction& restriction, Call call) {
   }
   if (failed && paused) {
     runtime::resume_recording();
+  } else if (paused) {
+    runtime::note_unseen(format::kUnseenSinceNoClock);
   }
   return result;
 }

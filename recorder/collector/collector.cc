@@ -227,7 +227,7 @@ void Collector::poll_unwatched(std::uint64_t now_ticks) {
 void Collector::end_processes() {
   for (const auto& [entry, end] : std::exchange(due_ends_, {})) {
     if (entry->live) {
-      note_allocator(*entry);
+      note_unseen(*entry);
       lanes_.close_process(*entry, processes_.end_ticks(*entry, end));
       processes_.end(*entry, end);
       live_processes_ -= 1;
@@ -259,10 +259,12 @@ void Collector::snapshot_if_due() {
   }
 }
 
-void Collector::note_allocator(const ProcessEntry& entry) {
+void Collector::note_unseen(const ProcessEntry& entry) {
+  const format::ProcessSlot& process = arena_.process(entry.slot);
   if (options_.memory.mode != format::MemoryMode::kOff) {
-    coverage_.add_allocator(entry.executable, peek(arena_.process(entry.slot).allocator));
+    coverage_.add_allocator(entry.executable, peek(process.allocator));
   }
+  coverage_.add_unseen(entry.executable, peek(process.unseen));
 }
 
 // Of many processes some at a time: each costs a few system calls.
@@ -324,7 +326,7 @@ void Collector::close_session() {
   const format::ClockSample end = sample_clocks();
   finish_samples();
   for (const ProcessEntry* entry : processes_.live()) {
-    note_allocator(*entry);
+    note_unseen(*entry);
   }
   lanes_.finish(end.ticks);
   note_cxx_runtimes();

@@ -97,7 +97,7 @@ class Collector {
   void note_due_end(ProcessEntry* entry, const ProcessEnd& end);
   void snapshot_if_due();
   void note_cxx_runtimes();
-  void note_allocator(const ProcessEntry& entry);
+  void note_unseen(const ProcessEntry& entry);
   void note_resident(std::uint64_t now_ticks);
   void count_session_losses();
   void wait(std::uint64_t records);

@@ -39,6 +39,15 @@ void CoverageNotes::add_allocator(const std::string& executable, std::uint32_t t
       "is linked with mimalloc: calls of mi_malloc() and the like are not seen");
 }
 
+void CoverageNotes::add_unseen(const std::string& executable, std::uint32_t unseen) {
+  if ((unseen & format::kUnseenUntimedThreads) != 0) {
+    add(executable, "was refused timers (ulimit -i): threads without one are not sampled");
+  }
+  if ((unseen & format::kUnseenSinceNoClock) != 0) {
+    add(executable, "forbade itself the time stamp counter: what it did from then on is not seen");
+  }
+}
+
 // Libraries too: what throws inside of a plugin is not seen either.
 void CoverageNotes::add_cxx_runtimes(std::span<const format::ModuleInfo> modules) {
   for (const format::ModuleInfo& module : modules) {

@@ -23,6 +23,8 @@ class CoverageNotes {
   void add(const std::vector<format::CoverageRecord>& notes);
   // What the program's allocator hides. `traits`: format::ProcessSlot::allocator.
   void add_allocator(const std::string& executable, std::uint32_t traits);
+  // What it gave up while it ran. `unseen`: format::ProcessSlot::unseen.
+  void add_unseen(const std::string& executable, std::uint32_t unseen);
   // Files that throw by a C++ runtime of their own. Reads them.
   void add_cxx_runtimes(std::span<const format::ModuleInfo> modules);
 

@@ -354,6 +354,7 @@ void begin_forked_process() {
   process->exit_status = 0;
   process->exit_ticks = 0;
   process->start_ticks = 0;
+  process->unseen.store(0, std::memory_order_relaxed);
   process->newest_module.store(parent_modules, std::memory_order_relaxed);
   fill_process(process, index);
   g_fork_page.recording = 1;

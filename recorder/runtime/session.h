@@ -60,6 +60,11 @@ void resume_recording();
 // What of the program's allocations no hook sees: format::kAllocator*. Before start_session().
 void note_allocator(std::uint32_t traits);
 
+// What of this process is not seen from now on: format::kUnseen*. In a session. Async-signal-safe.
+inline void note_unseen(std::uint32_t what) {
+  g_session.process->unseen.fetch_or(what, std::memory_order_relaxed);
+}
+
 // The process ends with `status`, as given to exit(). Async-signal-safe.
 void note_exit(int status);
 

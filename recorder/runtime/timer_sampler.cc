@@ -161,6 +161,7 @@ void start_thread_sampling() {
       &g_enabled, kSamplingSignal, kToThread, static_cast<int>(kernel(SYS_gettid)), {}};
   std::int32_t timer = 0;
   if (kernel(SYS_timer_create, CLOCK_THREAD_CPUTIME_ID, &event, &timer) != 0) {
+    note_unseen(format::kUnseenUntimedThreads);
     return;
   }
   t_sampling.timer = timer + 1;

@@ -41,7 +41,9 @@ class Hazards(EndToEndTest):
     def test_seccomp_strict(self):
         for how in ["prctl", "number"]:
             with self.subTest(how):
-                self.check("seccomp_strict", how)
+                for recorded in self.check("seccomp_strict", how):
+                    line, = recorded.analysis()["coverage"]
+                    self.assertIn("forbade itself the time stamp counter", line["reason"])
 
     def test_no_time_stamps(self):
         for options in ([], ["--memory=off"], ["--memory=sample"], ["--sampler=timer", "-F", "2000"]):
@@ -63,6 +65,7 @@ class Hazards(EndToEndTest):
                     self.assertEqual(recorded.status, 11)
                     calls = recorded.operation_calls()
                     self.assertEqual((calls["read"], calls["write"]), (1000, 1000 + lines))
+                    self.assertEqual(recorded.analysis()["coverage"], [])
 
     def test_eintr_is_fatal(self):
         for recorded in self.check("eintr_is_fatal"):

@@ -107,6 +107,9 @@ class Resources(EndToEndTest):
     def test_no_queued_signals(self):
         recorded = self.limited("threads", ["4", "2000"], ["--sampler=timer"], prefix="ulimit -i 0;")
         self.assertEqual(recorded.lost(), [])
+        line, = recorded.analysis()["coverage"]
+        self.assertEqual(line["subject"], program("threads"))
+        self.assertIn("threads without one are not sampled", line["reason"])
 
     def test_few_processes(self):
         """As many threads and children as without: none is taken from the program."""

@@ -31,6 +31,17 @@ TEST_CASE("coverage notes: an allocator is named for each of its traits, and for
   CHECK(all[1].reason.find("tcmalloc") != std::string::npos);
 }
 
+TEST_CASE("coverage notes: what a program gave up is told, and nothing else") {
+  CoverageNotes notes;
+  notes.add_unseen("/bin/a", 0);
+  CHECK(notes.all().empty());
+  notes.add_unseen("/bin/a", format::kUnseenUntimedThreads | format::kUnseenSinceNoClock);
+  const auto all = notes.all();
+  REQUIRE(all.size() == 2);
+  CHECK(all[0].reason.find("timers") != std::string::npos);
+  CHECK(all[1].reason.find("time stamp counter") != std::string::npos);
+}
+
 TEST_CASE("coverage notes: a module that can't be read has no C++ runtime of its own") {
   CoverageNotes notes;
   format::ModuleInfo module;
