@@ -24,9 +24,11 @@ bool collector_lives() {
          0;
 }
 
-// Sleeps until the collector has made room or died, at most `turns` times kWaitNs.
+// Sleeps until the collector has made room or died, at most `turns` times kWaitNs. Not at all where
+// the program forbids itself system calls: it could neither sleep nor wake the collector, which
+// looks only now and then.
 bool wait_for_room(Lane* lane, std::uint64_t turns) {
-  for (; collector_lives() && turns != 0; --turns) {
+  for (; collector_lives() && turns != 0 && g_kernel_restricted == 0; --turns) {
     const std::uint32_t epoch = lane->drain_epoch.load(std::memory_order_acquire);
     // Sequentially consistent with the collector's store of ring_tail and load of writer_waiting:
     // either it sees that we wait, or we see its room.

@@ -6,7 +6,7 @@ import tempfile
 import time
 import unittest
 
-from harness import LIBRARY, PROGRAMS_DIR, EndToEndTest, program, run
+from harness import HOOKS_ONLY, LIBRARY, PROGRAMS_DIR, EndToEndTest, program, run
 
 SAMPLERS = [["--sampler=perf", "-F", "2000"], ["--sampler=timer", "-F", "2000"]]
 
@@ -66,6 +66,20 @@ class Hazards(EndToEndTest):
                     calls = recorded.operation_calls()
                     self.assertEqual((calls["read"], calls["write"]), (1000, 1000 + lines))
                     self.assertEqual(recorded.analysis()["coverage"], [])
+
+    def test_seccomp_filter_and_full_rings(self):
+        """Whoever may not ask for room goes on without: what has no place is counted."""
+        for policy in ["drop-newest", "drop-oldest", "block"]:
+            with self.subTest(policy):
+                recorded = self.assert_transparent(
+                    [program("hooked_seccomp_strict"), "filter"], "--trace=all", "--ring-size=4K",
+                    f"--on-full={policy}", *HOOKS_ONLY, timeout=20)
+                calls = recorded.calls()
+                self.assertEqual(calls["work"], 635621)
+                lost = sum(loss["count"] for loss in recorded.lost() if loss["kind"] == "spans")
+                # The calls that exit() ends are open.
+                open_calls = sum(function["open_calls"] for function in recorded.functions())
+                self.assertEqual(len(recorded.spans()) + lost + open_calls, sum(calls.values()))
 
     def test_eintr_is_fatal(self):
         for recorded in self.check("eintr_is_fatal"):
