@@ -265,6 +265,10 @@ void Collector::note_unseen(const ProcessEntry& entry) {
     coverage_.add_allocator(entry.executable, peek(process.allocator));
   }
   coverage_.add_unseen(entry.executable, peek(process.unseen));
+  if (process.state.load(std::memory_order_acquire) == format::ProcessState::kClaimed) {
+    coverage_.add(entry.executable,
+                  "had no descriptor or memory left to be recorded, or ended at once");
+  }
 }
 
 // Of many processes some at a time: each costs a few system calls.
