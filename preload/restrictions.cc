@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // seccomp: a program that forbids itself system calls would be ended by ours, so they stop first.
-// Recording goes on in shared memory; new threads are not recorded. Where the time stamp counter is
-// forbidden, too (strict mode), recording ends.
+// Recording goes on in shared memory; new threads and fatal signals are not recorded. Where the
+// time stamp counter is forbidden, too (strict mode), recording ends.
 #include <linux/seccomp.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -9,6 +9,7 @@
 #include <cstdint>
 
 #include "preload/hook.h"
+#include "preload/signals.h"
 #include "recorder/runtime/lane.h"
 #include "recorder/runtime/session.h"
 #include "recorder/runtime/syscalls.h"
@@ -26,6 +27,7 @@ struct Restriction {
 template <typename Call>
 auto restrict_by(const Restriction& restriction, Call call) {
   runtime::start_session();  // later it could not
+  const bool released = restriction.forbids_calls && release_fatal_signals();
   const std::uint32_t before = runtime::restrict_kernel(1);
   const bool paused = restriction.stops_clock && runtime::pause_recording();
   const auto result = call();
@@ -38,6 +40,9 @@ auto restrict_by(const Restriction& restriction, Call call) {
     runtime::resume_recording();
   } else if (paused) {
     runtime::note_unseen(format::kUnseenSinceNoClock);
+  }
+  if (failed && released) {
+    take_fatal_signals();
   }
   return result;
 }

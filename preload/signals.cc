@@ -251,12 +251,31 @@ int set_mask(Real set, int how, const sigset_t* wanted, sigset_t* old) {
 
 namespace spyglass::hooks {
 
-void install_handlers() {
-  g_records_fatal = runtime::records(format::OperationClass::kSignal);
-  if (g_records_fatal) {
-    for (const int fatal : runtime::kFatalSignals) {
-      take_place(fatal);
+void take_fatal_signals() {
+  g_records_fatal = true;
+  for (const int fatal : runtime::kFatalSignals) {
+    take_place(fatal);
+  }
+}
+
+bool release_fatal_signals() {
+  if (!g_records_fatal || !runtime::in_own_process()) {
+    return false;
+  }
+  for (const int fatal : runtime::kFatalSignals) {
+    Action current = {};
+    if (real::libc_sigaction(fatal, nullptr, &current) == 0 &&
+        is_ours(current, runtime::on_fatal_signal)) {
+      real::libc_sigaction(fatal, &g_program[fatal], nullptr);
     }
+  }
+  g_records_fatal = false;
+  return true;
+}
+
+void install_handlers() {
+  if (runtime::records(format::OperationClass::kSignal)) {
+    take_fatal_signals();
   }
   g_sampling = runtime::samples_by_timer();
   if (g_sampling) {
