@@ -197,6 +197,15 @@ const void* current_object(const CxxRuntime& runtime) {
                                                                                 : nullptr;
 }
 
+const void* current_type(const CxxRuntime& runtime) {
+  // libstdc++ reads what a foreign exception does not have; others look whose it is.
+  const bool is_libstdcxx = runtime.rethrow_pointer != nullptr;
+  if (runtime.current_type == nullptr || (is_libstdcxx && current_object(runtime) == nullptr)) {
+    return nullptr;
+  }
+  return runtime.current_type();
+}
+
 const void* type_of_object(const void* object) {
   if (object == nullptr || word_at(object, -kObjectAfter) != kGnuClass) {
     return nullptr;

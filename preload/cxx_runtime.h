@@ -43,6 +43,10 @@ const void* object_at(const void* header);
 // The same of the exception that the thread caught last.
 const void* current_object(const CxxRuntime& runtime);
 
+// Its std::type_info; null if it is foreign: of another language, or unwinding for
+// pthread_cancel().
+const void* current_type(const CxxRuntime& runtime);
+
 // Of an exception that libstdc++ made: its std::type_info. Null if it is foreign.
 const void* type_of_object(const void* object);
 

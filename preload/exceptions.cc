@@ -51,8 +51,7 @@ const char* text_of(const Thrown& thrown) {
 
 [[gnu::noinline]] auto note_rethrow(StackPoint caller) {
   const CxxRuntime runtime = runtime_of(caller);
-  const void* type = runtime.current_type != nullptr ? runtime.current_type() : nullptr;
-  // Without a type it is the unwinding of pthread_cancel() or another language that goes on.
+  const void* type = spyglass::hooks::current_type(runtime);
   if (records_exceptions() && type != nullptr) {
     spyglass::runtime::record_throw(Operation::k___cxa_rethrow, caller,
                                     {spyglass::hooks::current_object(runtime), type},
