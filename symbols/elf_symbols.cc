@@ -383,6 +383,9 @@ ElfSymbols::~ElfSymbols() = default;
 
 Result<ElfSymbols> ElfSymbols::open(const std::string& path,
                                     std::span<const std::uint8_t> expected_build_id) {
+  if (path.starts_with("/proc/self/") || path.starts_with("/proc/thread-self/")) {
+    return Error{ErrorKind::kFormat, "'" + path + "' is another file in each process"};
+  }
   Result<ElfFile> file = path == "[vdso]" ? open_vdso() : open_elf(path);
   if (!file) {
     return file.error();

@@ -19,8 +19,13 @@ std::string ModuleTable::path_of(const format::ModuleRecord& record, std::uint32
   std::string path(bytes, '\0');
   std::memcpy(path.data(), arena_.heap().data() + start, bytes);
   path.resize(path.find('\0') == std::string::npos ? path.size() : path.find('\0'));
-  // As the kernel names it to samplers: or one file were two modules.
-  char* real = path.starts_with('/') ? ::realpath(path.c_str(), nullptr) : nullptr;
+  if (path == "linux-vdso.so.1") {
+    return "[vdso]";
+  }
+  // As the kernel names it to samplers: or one file were two modules. In /proc stands what is the
+  // program's, /proc/self/fd/4: here it would be another file.
+  const bool shared = path.starts_with('/') && !path.starts_with("/proc/");
+  char* real = shared ? ::realpath(path.c_str(), nullptr) : nullptr;
   if (real != nullptr) {
     path = real;
     std::free(real);  // NOLINT: as realpath says
