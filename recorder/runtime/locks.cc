@@ -80,6 +80,7 @@ HeldLocks* all_lists() {
     g_held_failed.store(1, std::memory_order_relaxed);
     return nullptr;
   }
+  kernel(SYS_madvise, mapped, bytes, MADV_DONTDUMP);  // core files are not the longer for it
   auto* fresh = reinterpret_cast<HeldLocks*>(mapped);
   if (!g_held.compare_exchange_strong(lists, fresh, std::memory_order_acq_rel)) {
     kernel(SYS_munmap, mapped, bytes);

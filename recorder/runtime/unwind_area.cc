@@ -33,6 +33,7 @@ std::uint64_t make_group() {
   kernel(SYS_madvise, mapped, kBytes, MADV_WIPEONFORK);
   // Threads touch single pages of it: huge ones would waste what they don't use.
   kernel(SYS_madvise, mapped, kBytes, MADV_NOHUGEPAGE);
+  kernel(SYS_madvise, mapped, kBytes, MADV_DONTDUMP);  // core files are not the longer for it
   return static_cast<std::uint64_t>(mapped);
 }
 
