@@ -2,6 +2,7 @@
 """Programs that break profilers behave the same, with samples from outside and from inside."""
 
 import os
+import re
 import tempfile
 import time
 import unittest
@@ -88,8 +89,17 @@ class Hazards(EndToEndTest):
     def test_stack_overflow_recovery(self):
         self.check("stack_overflow_recovery")
 
+    def test_faults_that_a_program_lives_from(self):
+        """Some hundred bytes are left of the alternate stack for what the handlers do."""
+        for more in ["1024", "4096"]:
+            for recorded in self.check("fault_handlers", "3000", more):
+                counts = re.search(rb"nulls (\d+), polls (\d+), growths (\d+)", recorded.stdout)
+                self.assertEqual(recorded.operation_calls()["write"],
+                                 sum(int(count) for count in counts.groups()))
+
     def test_queued_signals(self):
-        self.check("queued_signals")
+        for recorded in self.check("queued_signals"):
+            self.assertEqual(recorded.operation_calls()["write"], 10000)
 
     def test_smashed_stack(self):
         self.check("smashed_stack")
