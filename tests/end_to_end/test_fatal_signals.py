@@ -3,6 +3,9 @@
 """Signals that end the program: recorded, invisible to it, and deadly as ever."""
 
 import os
+import re
+import resource
+import shutil
 import signal
 import subprocess
 import time
@@ -48,6 +51,32 @@ class FatalSignals(EndToEndTest):
             with self.subTest(how=how):
                 self.check(how, name)
 
+    def test_what_comes_from_the_kernel_and_from_others(self):
+        for how, name in [("bus", "SIGBUS"), ("protected", "SIGSEGV"), ("noncanonical", "SIGSEGV"),
+                          ("queue", "SIGTRAP")]:
+            with self.subTest(how=how):
+                self.check(how, name)
+
+    def test_a_program_that_forbids_itself_system_calls(self):
+        """Its own filter ends it, or what comes behind that; nothing is left to record it with."""
+        for how in ["forbidden", "filtered_trap", "filtered_raise", "filtered_segv"]:
+            with self.subTest(how=how):
+                recorded, _ = self.check(how)
+                self.assertLess(recorded.status, 0)
+        self.check("refused", "SIGSEGV")
+
+    def test_the_same_origin(self):
+        """A debugger sees the signal that ends the program with the siginfo that it has bare."""
+        if run([program("death_watch"), program("fatal"), "segv"]).status == 77:
+            self.skipTest("NOT TESTED: ptrace; not permitted here")
+        for how in ["segv", "ill", "trap", "fpe", "abort", "raise", "kill", "bus", "protected",
+                    "noncanonical", "forbidden", "queue"]:
+            with self.subTest(how=how):
+                recorded = self.assert_transparent(
+                    [program("death_watch"), program("fatal"), how])
+                self.assertIn(b"\nsignal ", recorded.stdout)
+                self.assertEqual(recorded.status, 0)
+
     def test_own_handlers_come_first(self):
         self.check("handled")
         self.check("handled_abort")
@@ -87,6 +116,71 @@ class FatalSignals(EndToEndTest):
         self.assertEqual(session.wait(30), -signal.SIGSEGV)
         found = Recording(path, (0, b"", b"")).analysis()["fatal_signals"]
         self.assertEqual([fatal["signal"] for fatal in found], ["SIGSEGV"])
+
+
+class CoreFiles(EndToEndTest):
+    def setUp(self):
+        super().setUp()
+        with open("/proc/sys/kernel/core_pattern", encoding="ascii") as file:
+            self.pattern = file.read().strip()
+        if self.pattern.startswith("|") or re.search("%[^%ep]", self.pattern):
+            self.skipTest("NOT TESTED: core files; they are not written where a test finds them")
+
+    def core_of(self, pid):
+        name = self.pattern.replace("%e", "fatal").replace("%p", str(pid)).replace("%%", "%")
+        with open("/proc/sys/kernel/core_uses_pid", encoding="ascii") as file:
+            name += f".{pid}" if file.read().strip() == "1" and "%p" not in self.pattern else ""
+        path = os.path.join(self.folder, name)
+        if os.path.exists(path):
+            self.addCleanup(os.unlink, path)
+        return path
+
+    def dump(self, command):
+        """Runs it where core files are allowed; returns its process."""
+        def allow():
+            resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY,) * 2)
+        try:
+            child = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=self.folder,
+                                     env=clean_environment(), preexec_fn=allow)
+        except (OSError, subprocess.SubprocessError):
+            self.skipTest("NOT TESTED: core files; they are forbidden here")
+        child.wait(60)
+        return child
+
+    def what_gdb_says(self, core):
+        done = run(["gdb", "-nx", "-batch", "-iex", "set debuginfod enabled off", "-ex", "bt",
+                    "-ex", "print $_siginfo.si_signo", "-ex", "print $_siginfo.si_code",
+                    program("fatal"), core])
+        frames = re.findall(rb"^#\d+ +(?:0x[0-9a-f]+ in )?(\S+) ", done.stdout, re.MULTILINE)
+        return frames, re.findall(rb"^\$\d = (-?\d+)", done.stdout, re.MULTILINE)
+
+    def check(self, how):
+        bare = self.core_of(self.dump([program("fatal"), how]).pid)
+        if not os.path.exists(bare):
+            self.skipTest("NOT TESTED: core files; none is written")
+        path = self.new_path()
+        session = self.dump([SPYGLASS_RUN, "-q", "-o", path, "--", program("fatal"), how])
+        self.assertLess(session.returncode, 0)
+        analysis = Recording(path, (0, b"", b"")).analysis()
+        first = [process["pid"] for process in analysis["processes"]
+                 if process["ppid"] == session.pid]
+        core = self.core_of(first[0])
+        self.assertTrue(os.path.exists(core), core)
+        self.assertLess(os.path.getsize(core), os.path.getsize(bare) + (4 << 20))
+        if shutil.which("gdb"):
+            expected = self.what_gdb_says(bare)
+            self.assertIn(b"main", expected[0])
+            self.assertEqual(len(expected[1]), 2)
+            self.assertEqual(self.what_gdb_says(core), expected)
+
+    def test_of_a_fault(self):
+        self.check("segv")
+
+    def test_of_an_abort(self):
+        self.check("abort")
+
+    def test_of_a_signal_that_is_sent_again(self):
+        self.check("trap")
 
 
 if __name__ == "__main__":

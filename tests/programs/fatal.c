@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // fatal HOW: what the program sees of signals that end it, then one of them.
 #define _GNU_SOURCE
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -24,6 +28,8 @@ CALLED static int deep(int depth) {
   frame[0] = (char)depth;
   return deep(depth + 1) + frame[0];
 }
+
+static void trap(void) { __asm__ volatile("int3"); }
 
 static void leave(int number) {
   char text[] = "own handler, signal 00\n";
@@ -98,6 +104,36 @@ static void vforked(void) {
   show("after vfork", SIGSEGV);
 }
 
+// A mapped page behind the end of its file.
+static volatile int* behind_end(void) {
+  const int fd = memfd_create("short", 0);
+  if (ftruncate(fd, 10) != 0) return NULL;
+  char* pages = mmap(NULL, 8192, PROT_READ, MAP_SHARED, fd, 0);
+  return (volatile int*)(pages + 4096 + 16);
+}
+
+// No filter: all stays as it is.
+static void fail_to_filter(void) {
+  if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, NULL) == 0) _exit(4);
+  show("refused", SIGSEGV);
+  fflush(stdout);
+}
+
+// A filter that answers one system call with SIGSYS.
+static void filter_calls(void) {
+  struct sock_filter rules[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getppid, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  const struct sock_fprog filter = {sizeof rules / sizeof rules[0], rules};
+  prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) != 0) _exit(4);
+  show("filtered", SIGSEGV);
+  fflush(stdout);
+}
+
 int main(int argc, char** argv) {
   const char* how = argc > 1 ? argv[1] : "";
   stack_t stack = {.ss_sp = malloc(1 << 16), .ss_size = 1 << 16};
@@ -110,6 +146,15 @@ int main(int argc, char** argv) {
   if (!strcmp(how, "fpe")) g_sink = (uint64_t)divide(0);
   if (!strcmp(how, "abort")) abort();
   if (!strcmp(how, "raise")) raise(SIGSYS);
+  if (!strcmp(how, "bus")) g_sink = (uint64_t)read_from(behind_end());
+  if (!strcmp(how, "protected")) *(volatile char*)name_of(SIG_DFL) = 1;
+  if (!strcmp(how, "noncanonical")) read_from((volatile int*)0x4141414141414141);
+  if (!strcmp(how, "refused")) fail_to_filter(), read_from((volatile int*)16);
+  if (!strcmp(how, "forbidden")) filter_calls(), g_sink = (uint64_t)getppid();
+  if (!strcmp(how, "filtered_trap")) filter_calls(), trap();
+  if (!strcmp(how, "filtered_raise")) filter_calls(), raise(SIGSYS);
+  if (!strcmp(how, "filtered_segv")) filter_calls(), read_from((volatile int*)16);
+  if (!strcmp(how, "queue")) sigqueue(getpid(), SIGTRAP, (union sigval){.sival_int = 77});
   if (!strcmp(how, "kill")) kill(getpid(), SIGBUS);
   if (!strcmp(how, "prof")) kill(getpid(), SIGPROF);
   if (!strcmp(how, "stop")) pause();
