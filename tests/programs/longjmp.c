@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// longjmp ROUNDS: jumps over 1..100 frames, into the same frame again and again, and out of signal
-// handlers on both kinds of stack.
+// longjmp ROUNDS [FRAMES JUMPS]: jumps over 1..FRAMES (100) frames, JUMPS (10000) times into the
+// same frame, and out of signal handlers on both kinds of stack.
 #define _GNU_SOURCE
 #include <setjmp.h>
 #include <signal.h>
@@ -64,9 +64,11 @@ int main(int argc, char** argv) {
   long rounds = argument_or(argc, argv, 1, 50);
   long jumped = 0;
   for (long i = 0; i < rounds; ++i) {
-    for (int frames = 0; frames < 100; ++frames) jumped += jump_over(frames);
+    for (int frames = 0; frames < argument_or(argc, argv, 2, 100); ++frames) {
+      jumped += jump_over(frames);
+    }
   }
-  same_frame(10000);
+  same_frame(argument_or(argc, argv, 3, 10000));
   stack_t stack = {.ss_sp = malloc(1 << 16), .ss_size = 1 << 16};
   sigaltstack(&stack, NULL);
   install(0);
