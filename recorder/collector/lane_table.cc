@@ -63,11 +63,11 @@ void LaneTable::take_in(std::uint32_t index) {
   const bool same_namespace = peek(arena_.process(process->slot).pid) == process->outer_pid;
   view.outer_tid =
       same_namespace || process->outer_pid == 0 ? tid : find_outer_tid(process->outer_pid, tid);
-  view.thread.id = tasks_.lane_began(process->record.id, view.outer_tid);
+  view.thread.birth_ticks = peek(lane.birth_ticks);
+  view.thread.id = tasks_.lane_began(process->record.id, view.outer_tid, view.thread.birth_ticks);
   view.thread.process = process->record.id;
   view.thread.tid = view.outer_tid != 0 ? view.outer_tid : tid;
   take_own_name(view);
-  view.thread.birth_ticks = peek(lane.birth_ticks);
   view.thread.cpu_accuracy = static_cast<format::CpuAccuracy>(
       std::min(static_cast<std::uint32_t>(peek(lane.cpu_clock)), 2U));
   recording_.add(view.thread);

@@ -44,14 +44,21 @@ std::uint32_t SampleTasks::join(std::uint32_t pid, std::uint64_t ticks, bool for
   return next_process_++;
 }
 
-std::uint32_t SampleTasks::lane_began(std::uint32_t process, std::uint32_t tid) {
+// A thread that takes its lane shortly before its end is seen at work after the kernel has told of
+// that end, and perhaps of the next thread of that number.
+std::uint32_t SampleTasks::lane_began(std::uint32_t process, std::uint32_t tid,
+                                      std::uint64_t birth_ticks) {
   if (!active_ || tid == 0) {
     return next_thread_++;
   }
   std::vector<TaskThread>& threads = threads_[key_of(process, tid)];
-  if (!threads.empty() && threads.back().exit_ticks == kOpenEnd && !threads.back().has_lane) {
-    threads.back().has_lane = true;
-    return threads.back().id;
+  for (TaskThread& thread : threads) {
+    const std::uint64_t slack = std::min(kClockSlackTicks, kOpenEnd - thread.exit_ticks);
+    if (!thread.has_lane && birth_ticks <= thread.exit_ticks + slack) {
+      thread.has_lane = true;
+      thread.exit_ticks = kOpenEnd;
+      return thread.id;
+    }
   }
   TaskThread& thread = threads.emplace_back();
   thread.id = next_thread_++;

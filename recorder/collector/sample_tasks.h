@@ -55,8 +55,8 @@ class SampleTasks {
   // A process said that it is one: its id.
   std::uint32_t join(std::uint32_t pid, std::uint64_t ticks, bool forked,
                      const std::string& executable);
-  // A lane was taken into use: its thread's id.
-  std::uint32_t lane_began(std::uint32_t process, std::uint32_t tid);
+  // A lane was taken into use, then: its thread's id.
+  std::uint32_t lane_began(std::uint32_t process, std::uint32_t tid, std::uint64_t birth_ticks);
   void lane_ended(std::uint32_t process, std::uint32_t tid, std::uint64_t exit_ticks);
 
   // The kernel's records, by time.

@@ -59,6 +59,14 @@ class PerfSampling(EndToEndTest):
             expected = thread["cpu_ns"] / analysis["samples"]["interval_ns"]
             self.assertLess(abs(thread["samples"] - expected), 0.1 * expected + 10, thread)
 
+    def test_threads_that_record_late_are_one_each(self):
+        for _ in range(10):
+            analysis = self.record([program("late_record"), "4", "20"], PERF).analysis()
+            tids = [thread["tid"] for thread in analysis["threads"]]
+            self.assertEqual(len(tids), 5, tids)
+            self.assertEqual(len(set(tids)), 5, tids)
+            self.assertLess(sum(thread["cpu_ns"] for thread in analysis["threads"]), 110e6)
+
     def test_static_program(self):
         recorded = self.assert_transparent([program("cpu_shares_static"), "4000"], PERF)
         self.assert_shares(recorded)

@@ -108,11 +108,11 @@ TEST_CASE("sample tasks: threads with samples and with lanes are the same thread
   bool added = false;
   const std::uint32_t sampled = tasks.thread_at(1, 10, 100, 0, added).id;
   CHECK(added);
-  CHECK(tasks.lane_began(1, 10) == sampled);
-  const std::uint32_t with_lane = tasks.lane_began(1, 11);
+  CHECK(tasks.lane_began(1, 10, 90) == sampled);
+  const std::uint32_t with_lane = tasks.lane_began(1, 11, 90);
   CHECK(tasks.thread_at(1, 11, 100, 0, added).id == with_lane);
   CHECK_FALSE(added);
-  CHECK(tasks.lane_began(2, 11) != with_lane);  // another program in the process
+  CHECK(tasks.lane_began(2, 11, 90) != with_lane);  // another program in the process
   // The number is used again.
   tasks.lane_ended(1, 11, 500);
   CHECK(tasks.thread_at(1, 11, 400, 0, added).id == with_lane);
@@ -126,12 +126,31 @@ TEST_CASE("sample tasks: threads with samples and with lanes are the same thread
   CHECK(tasks.thread_at(1, 11, 600, 550, added).id != with_lane);
 }
 
+TEST_CASE("sample tasks: a lane seen after the kernel told of its thread's end is that thread's") {
+  SampleTasks tasks;
+  tasks.expect_records();
+  bool added = false;
+  constexpr std::uint64_t kEnd = 100'000'000;
+  const std::uint32_t first = tasks.thread_at(1, 10, kEnd / 2, 0, added).id;
+  REQUIRE(tasks.end_thread(1, 10, kEnd) != nullptr);
+  // The number is used again.
+  const std::uint32_t second = tasks.thread_at(1, 10, 2 * kEnd, kEnd, added).id;
+  REQUIRE(second != first);
+  SECTION("of the first thread, then of the second") {
+    CHECK(tasks.lane_began(1, 10, kEnd - 10) == first);
+    tasks.lane_ended(1, 10, kEnd);
+    CHECK(tasks.lane_began(1, 10, 2 * kEnd) == second);
+  }
+  SECTION("of the second") { CHECK(tasks.lane_began(1, 10, 2 * kEnd) == second); }
+  CHECK(tasks.thread_count() == 2);
+}
+
 TEST_CASE("sample tasks: without records ids are only counted") {
   SampleTasks tasks;
   CHECK(tasks.join(10, 1, false, "/bin/a") == 1);
   CHECK(tasks.join(10, 2, true, "/bin/a") == 2);
-  CHECK(tasks.lane_began(1, 10) == 1);
-  CHECK(tasks.lane_began(1, 10) == 2);
+  CHECK(tasks.lane_began(1, 10, 1) == 1);
+  CHECK(tasks.lane_began(1, 10, 2) == 2);
 }
 
 }  // namespace
