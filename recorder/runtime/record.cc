@@ -39,11 +39,18 @@ bool is_vacant(const Lane* lane, const Entry& entry) {
 }
 
 // The innermost call that is there: a handler that interrupted a hook finds the hook's entry
-// vacant.
+// vacant, and as many of them as handlers interrupted hooks of handlers. The outermost entry never
+// is; loops end there even in threads by bare clone, which share a lane with who made them.
 const Entry* innermost(const Lane* lane) {
-  const Entry* top = top_of(lane);
-  return is_vacant(lane, *top) ? top + 1 : top;
+  const Entry* entry = top_of(lane);
+  const Entry* base = base_of(lane);
+  while (entry < base && is_vacant(lane, *entry)) {
+    ++entry;
+  }
+  return entry < base ? entry : base;
 }
+
+bool has_open_calls(const Lane* lane) { return top_of(lane) < base_of(lane); }
 
 // As the kernel lays it out (stack_t).
 struct SignalStack {
@@ -122,7 +129,7 @@ void pop_call(Lane* lane, std::uint64_t now_ticks) {
   lane->top = reinterpret_cast<std::uint64_t>(top + 1);
   signal_fence();
   if (call.node != nullptr) {
-    count_call(lane, call, call_at(lane, top[1]).node, now_ticks);
+    count_call(lane, call, call_at(lane, *innermost(lane)).node, now_ticks);
   }
 }
 
@@ -158,7 +165,7 @@ void pop_abandoned(Lane* lane, std::uint64_t sp) {
     return;
   }
   const std::uint64_t now_ticks = ticks();
-  while (top_of(lane) != base_of(lane) && innermost(lane)->sp < sp) {
+  while (has_open_calls(lane) && innermost(lane)->sp < sp) {
     pop_left_call(lane, now_ticks);
   }
 }
@@ -307,11 +314,11 @@ void open_call(Lane* lane, Node* node, std::uint64_t sp, std::uint64_t flags) {
 }
 
 bool close_calls(Lane* lane, std::uint64_t sp, std::uint64_t now_ticks) {
-  while (top_of(lane) != base_of(lane) && top_of(lane)->sp < sp) {
+  while (has_open_calls(lane) && top_of(lane)->sp < sp) {
     pop_left_call(lane, now_ticks);
   }
   const Entry* outer = top_of(lane);
-  while (outer != base_of(lane) && outer->sp == sp) {
+  while (outer < base_of(lane) && outer->sp == sp) {
     ++outer;
   }
   if (outer == top_of(lane)) {
@@ -320,7 +327,7 @@ bool close_calls(Lane* lane, std::uint64_t sp, std::uint64_t now_ticks) {
   if (was_switched(lane)) {
     sync_cpu(lane, {top_of(lane), outer, now_ticks});
   }
-  while (top_of(lane) != outer) {
+  while (top_of(lane) < outer) {
     pop_call(lane, now_ticks);
   }
   return true;
@@ -328,7 +335,7 @@ bool close_calls(Lane* lane, std::uint64_t sp, std::uint64_t now_ticks) {
 
 void charge_switch_at_enter(Lane* lane) {
   const Entry* entry = top_of(lane);
-  const Entry* caller = entry != base_of(lane) ? entry + 1 : entry;
+  const Entry* caller = has_open_calls(lane) ? entry + 1 : entry;
   sync_cpu(lane, {caller, entry, entry->start_ticks});
 }
 
@@ -349,7 +356,7 @@ void exit_slowly(std::uint64_t function, std::uint64_t sp, std::uint64_t now_tic
     lane->orphan_exits += 1;
     return;
   }
-  while (top_of(lane) != returning) {
+  while (top_of(lane) < returning) {
     pop_left_call(lane, now_ticks);
   }
   if (was_switched(lane)) {
@@ -375,11 +382,11 @@ void record_jump(std::uint64_t target_sp, std::uint64_t own_sp) {
   const auto end_innermost = [&] { pop_left_call(lane, now_ticks); };
   SignalStack stack;
   if (on_signal_stack(own_sp, stack) && !stack.holds(target_sp)) {
-    while (top_of(lane) != base_of(lane) && stack.holds(innermost(lane)->sp)) {
+    while (has_open_calls(lane) && stack.holds(innermost(lane)->sp)) {
       end_innermost();
     }
   }
-  while (top_of(lane) != base_of(lane) && innermost(lane)->sp < target_sp) {
+  while (has_open_calls(lane) && innermost(lane)->sp < target_sp) {
     end_innermost();
   }
 }
