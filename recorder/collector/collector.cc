@@ -229,6 +229,7 @@ void Collector::end_processes() {
     if (entry->live) {
       note_unseen(*entry);
       lanes_.close_process(*entry, processes_.end_ticks(*entry, end));
+      note_crash(*entry, end);
       processes_.end(*entry, end);
       live_processes_ -= 1;
     }
@@ -268,6 +269,15 @@ void Collector::note_unseen(const ProcessEntry& entry) {
   if (process.state.load(std::memory_order_acquire) == format::ProcessState::kClaimed) {
     coverage_.add(entry.executable,
                   "had no descriptor or memory left to be recorded, or ended at once");
+  }
+}
+
+// Its lanes have been drained.
+void Collector::note_crash(const ProcessEntry& entry, const ProcessEnd& end) {
+  const auto signals = static_cast<unsigned>(format::OperationClass::kSignal);
+  if ((arena_.header().options.operations >> signals & 1U) != 0 && !entry.crash_recorded &&
+      end.kind == format::ExitKind::kSignaled) {
+    coverage_.add_unseen_crash(entry.executable, static_cast<int>(end.value));
   }
 }
 

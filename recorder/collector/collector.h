@@ -98,6 +98,7 @@ class Collector {
   void snapshot_if_due();
   void note_cxx_runtimes();
   void note_unseen(const ProcessEntry& entry);
+  void note_crash(const ProcessEntry& entry, const ProcessEnd& end);
   void note_resident(std::uint64_t now_ticks);
   void count_session_losses();
   void wait(std::uint64_t records);

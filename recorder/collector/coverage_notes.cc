@@ -2,6 +2,8 @@
 #include "recorder/collector/coverage_notes.h"
 
 #include <algorithm>
+#include <csignal>
+#include <cstring>
 
 #include "format/arena.h"
 #include "recorder/collector/cxx_runtime_check.h"
@@ -46,6 +48,27 @@ void CoverageNotes::add_unseen(const std::string& executable, std::uint32_t unse
   if ((unseen & format::kUnseenSinceNoClock) != 0) {
     add(executable, "forbade itself the time stamp counter: what it did from then on is not seen");
   }
+}
+
+void CoverageNotes::add_unseen_crash(const std::string& executable, int signal) {
+  switch (signal) {
+    case SIGSEGV:
+    case SIGBUS:
+    case SIGFPE:
+    case SIGILL:
+    case SIGABRT:
+    case SIGTRAP:
+    case SIGSYS:
+      break;
+    default:
+      return;
+  }
+  // The kernel kills at once where it cannot call a handler.
+  const bool by_access = signal == SIGSEGV || signal == SIGBUS;
+  add(executable, std::string("died of SIG") + ::sigabbrev_np(signal) +
+                      (by_access ? " where no handler could run, so without a stack: endless "
+                                   "recursion, perhaps"
+                                 : " where no handler could run, so without a stack"));
 }
 
 // Libraries too: what throws inside of a plugin is not seen either.

@@ -25,6 +25,9 @@ class CoverageNotes {
   void add_allocator(const std::string& executable, std::uint32_t traits);
   // What it gave up while it ran. `unseen`: format::ProcessSlot::unseen.
   void add_unseen(const std::string& executable, std::uint32_t unseen);
+  // It was ended by `signal`, and there is no record of where. Other signals than those that the
+  // library records are no gap.
+  void add_unseen_crash(const std::string& executable, int signal);
   // Files that throw by a C++ runtime of their own. Reads them.
   void add_cxx_runtimes(std::span<const format::ModuleInfo> modules);
 

@@ -157,6 +157,7 @@ void LaneDrain::add_event(LaneView& view, std::uint64_t start_ticks, std::uint64
     }
   }
   event.text.resize(::strnlen(event.text.data(), event.text.size()));
+  view.process->crash_recorded |= event.kind == format::EventKind::kFatalSignal;
   view.events.push_back(std::move(event));
 }
 

@@ -84,8 +84,13 @@ class FatalSignals(EndToEndTest):
         self.check("once", "SIGSEGV")
 
     def test_stack_overflow(self):
-        self.check("overflow")
-        self.check("overflow_on_stack", "SIGSEGV")
+        recorded, _ = self.check("overflow")
+        reasons = [line["reason"] for line in recorded.analysis()["coverage"]]
+        self.assertEqual(len(reasons), 1, reasons)
+        self.assertIn("died of SIGSEGV", reasons[0])
+        self.assertIn("recursion", reasons[0])
+        recorded, _ = self.check("overflow_on_stack", "SIGSEGV")
+        self.assertEqual(recorded.analysis()["coverage"], [])
 
     def test_a_child_of_vfork_dies_alone(self):
         self.check("vfork")

@@ -2,6 +2,7 @@
 #include "recorder/collector/coverage_notes.h"
 
 #include <catch2/catch.hpp>
+#include <csignal>
 
 #include "format/arena.h"
 
@@ -29,6 +30,22 @@ TEST_CASE("coverage notes: an allocator is named for each of its traits, and for
   REQUIRE(all.size() == 2);
   CHECK(all[0].reason.find("malloc() of its own") != std::string::npos);
   CHECK(all[1].reason.find("tcmalloc") != std::string::npos);
+}
+
+TEST_CASE("coverage notes: a death without a record is a gap only where there could be one") {
+  CoverageNotes notes;
+  for (const int signal : {SIGTERM, SIGKILL, SIGINT, SIGPIPE, 0, 64, 1000}) {
+    notes.add_unseen_crash("/bin/a", signal);
+  }
+  CHECK(notes.all().empty());
+  notes.add_unseen_crash("/bin/a", SIGSEGV);
+  notes.add_unseen_crash("/bin/b", SIGABRT);
+  const auto all = notes.all();
+  REQUIRE(all.size() == 2);
+  CHECK(all[0].reason.find("died of SIGSEGV") == 0);
+  CHECK(all[0].reason.find("recursion") != std::string::npos);
+  CHECK(all[1].reason.find("died of SIGABRT") == 0);
+  CHECK(all[1].reason.find("recursion") == std::string::npos);
 }
 
 TEST_CASE("coverage notes: what a program gave up is told, and nothing else") {
