@@ -28,6 +28,16 @@ Cell duration_change(double delta) { return {format_duration_change(delta), dire
 
 std::uint64_t whole(double count) { return static_cast<std::uint64_t>(std::max(count, 0.0)); }
 
+std::string sampling_of(const Profile& profile) {
+  const auto& session = profile.session;
+  if (session.sampler.empty() || session.sampler == "off" || session.sample_interval_ns == 0) {
+    return "none";
+  }
+  return fmt::format("{}, {:.0f} Hz{}", session.sampler,
+                     1e9 / static_cast<double>(session.sample_interval_ns),
+                     session.sampler == "perf" ? ", user code" : "");
+}
+
 // What the two recordings are.
 void add_facts(TextTable& table, const TextStyle& style, const ProfileDiff& diff) {
   const Profile& base = *diff.base;
@@ -56,6 +66,8 @@ void add_facts(TextTable& table, const TextStyle& style, const ProfileDiff& diff
              {format_utc(now.session.start.unix_ns)},
              {}});
   row("ended", ending(base), ending(now));
+  // Shares of one are not those of the other: perf leaves out what the kernel did.
+  if (sampling_of(base) != sampling_of(now)) row("samples", sampling_of(base), sampling_of(now));
 }
 
 // And what they hold.

@@ -112,7 +112,10 @@ void write_sampled(std::ostream& out, const TextStyle& style, const Profile& pro
                                format_percent(rest / whole_of(profile, Weight::kSamples))));
   }
   table.drop_empty_columns(4);
-  write_heading(out, style, "Where the CPU's time went", "by samples; total: with what it calls");
+  write_heading(out, style, "Where the CPU's time went",
+                profile.session.sampler == "perf"
+                    ? "by samples of user code; total: with what it calls"
+                    : "by samples; total: with what it calls");
   table.write(out, style);
 }
 

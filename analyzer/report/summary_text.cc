@@ -80,6 +80,17 @@ void write_sampler(std::ostream& out, const TextStyle& style, const Profile& pro
                          format_count(profile.samples), real, asked,
                          lost == 0 ? "none" : format_count(lost), session.sampler, reason),
              lost == 0 ? Tint::kNone : Tint::kWarm);
+  // The kernel's events of user code: the rest of the CPU time is in no function.
+  constexpr double kWorthTelling = 0.1;
+  constexpr double kEnoughNs = 10e6;
+  const double missing = 1 - real / asked;
+  const bool known = session.sampler == "perf" && lost == 0 && profile.range_note.empty();
+  if (known && cpu_ns > kEnoughNs && missing > kWorthTelling) {
+    write_fact(out, style, "",
+               fmt::format("{} of the CPU time was in the kernel, which has no samples; see Waits",
+                           format_percent(missing)),
+               Tint::kDim);
+  }
 }
 
 // Of the operation `node`: each function with the line that it was at.

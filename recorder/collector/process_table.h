@@ -30,7 +30,7 @@ struct ProcessEntry {
   std::uint32_t outer_pid = 0;  // 0: unknown, it was gone when we looked
   std::string executable;
   bool live = true;
-  bool crash_recorded = false;  // a fatal signal of its, with its stack
+  bool crash_recorded = false;    // a fatal signal of its, with its stack
   std::uint64_t exec_cpu_ns = 0;  // of its main thread when it executed another program; 0: unknown
   std::uint64_t seen_cpu_ns = 0;  // of all its threads, as of the last look
   bool ran = true;                // between the last look and the one before

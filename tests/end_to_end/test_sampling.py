@@ -8,7 +8,7 @@ import os
 import resource
 import unittest
 
-from harness import LIBRARY, SPYGLASS_RUN, EndToEndTest, Recording, program, run
+from harness import LIBRARY, SPYGLASS, SPYGLASS_RUN, EndToEndTest, Recording, program, run
 
 PERF = "--sampler=perf"
 
@@ -66,6 +66,20 @@ class PerfSampling(EndToEndTest):
             self.assertEqual(len(tids), 5, tids)
             self.assertEqual(len(set(tids)), 5, tids)
             self.assertLess(sum(thread["cpu_ns"] for thread in analysis["threads"]), 110e6)
+
+    def test_the_kernels_part_of_the_cpu_time_is_told(self):
+        command = ["dd", "if=/dev/zero", "of=/dev/null", "bs=1M", "count=4000", "status=none"]
+        by_perf, by_timer = (self.record(command, f"--sampler={sampler}")
+                             for sampler in ["perf", "timer"])
+        told = "of the CPU time was in the kernel"
+        for recorded, expected in [(by_perf, True), (by_timer, False)]:
+            text = run([SPYGLASS, "analyze", recorded.path]).stdout.decode()
+            self.assertEqual(told in text, expected, text)
+            self.assertEqual("by samples of user code" in text, expected, text)
+        text = run([SPYGLASS, "diff", by_perf.path, by_timer.path]).stdout.decode()
+        self.assertRegex(text, r"samples +perf, 1000 Hz, user code +timer, 1000 Hz +differs")
+        busy = self.record([program("cpu_shares"), "500"], PERF)
+        self.assertNotIn(told, run([SPYGLASS, "analyze", busy.path]).stdout.decode())
 
     def test_static_program(self):
         recorded = self.assert_transparent([program("cpu_shares_static"), "4000"], PERF)
