@@ -53,6 +53,8 @@ bool is_same_for_any_caller(const char* path) {
   return has_slash && dl_iterate_phdr(look_for_rpath, &seen) == 0;
 }
 
+__thread std::uint32_t t_dlcloses;  // under way in this thread
+
 void* measured_dlopen(const char* path, int mode) {
   const StackPoint caller = runtime::caller_point();
   return record_call<Operation::k_dlopen>(
@@ -110,17 +112,26 @@ dlopen:
 
 int hook_dlclose(void* handle) {
   spyglass::real::make_ready();
+  spyglass::hooks::t_dlcloses += 1;
   const int result = spyglass::real::dlclose(handle);
+  spyglass::hooks::t_dlcloses -= 1;
   spyglass::runtime::note_unloads();
   return result;
 }
 
-// Each library calls this as the last of its destructors, with an address of its own.
+// Each library calls this as the last of its destructors, with an address of its own. Outside of
+// dlclose it is the end of the process that calls for all, where nothing goes and each look at all
+// modules and nodes would cost much; or libc unloads a module of its own.
 void hook___cxa_finalize(void* library) {
   spyglass::real::make_ready();
   spyglass::real::__cxa_finalize(library);
-  if (library != nullptr) {
+  if (library == nullptr) {
+    return;
+  }
+  if (spyglass::hooks::t_dlcloses != 0) {
     spyglass::runtime::note_unload_at(reinterpret_cast<std::uint64_t>(library));
+  } else {
+    spyglass::runtime::expect_unload();
   }
 }
 

@@ -25,6 +25,8 @@ constexpr std::uint64_t kFilterWaitNs = 100'000'000;
 constexpr int kFilterWaits = 30;
 constexpr std::size_t kMaxNameBytes = 4096;
 
+constinit std::atomic<std::uint32_t> g_unload_expected = 0;
+
 struct LoadedObject {
   std::uint64_t start = 0;
   std::uint64_t end = 0;
@@ -300,6 +302,10 @@ std::uint32_t module_of(std::uint64_t address) {
   if (!find_loaded(address, object)) {
     return 0;
   }
+  if (g_unload_expected.load(std::memory_order_relaxed) != 0 &&
+      g_unload_expected.exchange(0, std::memory_order_relaxed) != 0) {
+    note_unloads();
+  }
   const std::uint32_t known = find_record(object);
   return known != 0 ? known : add_record(object, 0);
 }
@@ -341,9 +347,10 @@ bool is_excluded(format::Lane* lane, std::uint32_t reference, std::uint64_t addr
   return low < record->filter_count && ranges[low].start <= offset;
 }
 
+void expect_unload() { g_unload_expected.store(1, std::memory_order_relaxed); }
+
 void note_unload_at(std::uint64_t address) {
-  if (g_fork_page.recording != 0 &&
-      g_session.process->exit_known.load(std::memory_order_relaxed) == 0) {
+  if (g_fork_page.recording != 0) {
     mark_gone_if([&](const ModuleRecord& record) {
       return address >= record.start && address < record.end;
     });

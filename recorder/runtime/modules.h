@@ -24,12 +24,14 @@ std::uint32_t module_of(std::uint64_t address);
 // Waits for the collector's verdict on a module that has none yet, a few seconds at most.
 bool is_excluded(format::Lane* lane, std::uint32_t reference, std::uint64_t address);
 
-// Marks the recorded module that holds `address`: it is about to be unloaded, by this thread. None
-// is once exit() was called, whose end finalizes what stays where it is.
+// Marks the recorded module that holds `address`: it is about to be unloaded, by this thread.
 void note_unload_at(std::uint64_t address);
 
 // Marks recorded modules that are no longer mapped, after a dlclose.
 void note_unloads();
+
+// A module may be about to go: note_unloads() is done before module_of() is asked again.
+void expect_unload();
 
 // Writes the path of the file that this library was loaded from. Returns its length, 0 if unknown.
 std::size_t own_path(char* out, std::size_t out_bytes);
