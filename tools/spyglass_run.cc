@@ -119,6 +119,8 @@ std::string describe_losses(const collector::Summary& summary) {
   add(summary.spans_lost, "span", "spans");
   add(summary.calls_lost, "call", "calls");
   add(summary.allocations_lost, "allocation or free", "allocations and frees");
+  add(summary.events_lost, "event", "events");
+  add(summary.samples_lost, "CPU sample", "CPU samples");
   add(summary.stacks_shortened, "stack's inner frames", "stacks' inner frames");
   add(summary.other_losses, "thread or module", "threads or modules");
   if (!summary.failure.empty()) {
@@ -127,7 +129,13 @@ std::string describe_losses(const collector::Summary& summary) {
   if (!summary.complete) {
     text += text.empty() ? "the recording has no proper end" : "; the recording has no proper end";
   }
-  return text.empty() ? "nothing lost" : text;
+  if (text.empty()) {
+    text = "nothing lost";
+  }
+  if (summary.blind_spots != 0) {
+    text += ", but " + counted(summary.blind_spots, "blind spot", "blind spots");
+  }
+  return text;
 }
 
 void report(const collector::Summary& summary, bool quiet) {

@@ -357,7 +357,11 @@ void Collector::close_session() {
   recording_.losses().add(format::LossKind::kSymbols, 0, "looking names up took too long",
                           found.not_looked_up);
   summary_.complete = recording_.finish(found.symbols, info);
+  summary_.blind_spots = info.coverage.size();
+  sum_up();
+}
 
+void Collector::sum_up() {
   using format::LossKind;
   const LossLedger& losses = recording_.losses();
   summary_.calls = recording_.calls_written();
@@ -369,6 +373,8 @@ void Collector::close_session() {
   summary_.spans_lost = losses.total(LossKind::kSpans);
   summary_.calls_lost = losses.total(LossKind::kCalls);
   summary_.allocations_lost = losses.total(LossKind::kAllocations);
+  summary_.samples_lost = losses.total(LossKind::kSamples);
+  summary_.events_lost = losses.total(LossKind::kEvents);
   summary_.stacks_shortened = losses.total(LossKind::kShortenedStacks);
   summary_.other_losses = losses.total(LossKind::kThreads) + losses.total(LossKind::kProcesses) +
                           losses.total(LossKind::kModules);

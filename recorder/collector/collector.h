@@ -48,7 +48,10 @@ struct Summary {
   std::uint64_t allocations_lost = 0;  // and frees
   std::uint64_t stacks_shortened = 0;
   std::uint64_t calls_lost = 0;
+  std::uint64_t samples_lost = 0;
+  std::uint64_t events_lost = 0;
   std::uint64_t other_losses = 0;  // threads, processes, modules
+  std::size_t blind_spots = 0;     // what could not be recorded from the outset
   std::string path;
   std::uint64_t file_bytes = 0;
   bool complete = false;  // the file was closed in order
@@ -106,6 +109,7 @@ class Collector {
   void take_samples(std::optional<SampleBatch> batch);
   void finish_samples();
   void close_session();
+  void sum_up();
 
   const Arena& arena_;
   ProcessWatch& watch_;

@@ -105,7 +105,7 @@ class Hazards(EndToEndTest):
         self.check("smashed_stack")
 
     def test_vector_registers_on_small_stacks(self):
-        """Torture test 47. AMX registers: no test, as none of the machines so far has them."""
+        """AMX registers: no test, as none of the machines so far has them."""
         name = program("vector_registers")
         if run([name, "10"]).status == 77:
             self.skipTest("NOT TESTED: vector registers; the processor has no AVX")
@@ -128,7 +128,7 @@ class Hazards(EndToEndTest):
                 self.assertLessEqual({"patched", "work_beside"}, sampled)
 
     def test_sanitized_programs(self):
-        """Torture test 14; what spyglass-run adds to these options is its own matter."""
+        """What spyglass-run adds to these options is its own matter."""
         for name in ["address", "address_static", "leak", "thread", "thread_static", "undefined"]:
             for _ in range(3):  # where the kernel puts things decides what it meets
                 self.check(f"sanitized_{name}", environment={"ASAN_OPTIONS": ""})

@@ -115,7 +115,7 @@ class CountedIndependently(MemoryTest):
         self.assertEqual(len(counted), 1)
 
     def test_before_main(self):
-        """Torture test 1: what IFUNC resolvers and .preinit_array got is counted and kept."""
+        """What IFUNC resolvers and .preinit_array got is counted and kept."""
         recorded, _ = self.check([program("early_malloc")])
         known = recorded.analysis()["memory"]
         self.assertEqual([int(word) for word in recorded.stdout.split()],
@@ -123,12 +123,10 @@ class CountedIndependently(MemoryTest):
         self.assertEqual((known["leaked_allocations"], known["leaked_bytes"]), (1, 500))
 
     def test_every_entry(self):
-        """Torture test 64."""
         self.check([program("allocator_entries")])
         self.check([program("allocator_entries"), "limit"])
 
     def test_thread_exits(self):
-        """Torture test 21."""
         threads = size(20, 2000)
         # One by one to the byte. Of two at once the order is anybody's, and with it the peak: see
         # test_threads_free_for_each_other.

@@ -39,7 +39,7 @@ class Transparent(MemoryTest):
         return self.assert_transparent(arguments, *(options or MEMORY_ONLY), **more)
 
     def test_every_entry(self):
-        """Torture test 64: answers, alignments and errno, without and with a limit."""
+        """Answers, alignments and errno, without and with a limit."""
         for mode in ("full", "sample=4096", "off"):
             for arguments in ([], ["limit"]):
                 with self.subTest(mode=mode, arguments=arguments):
@@ -55,12 +55,10 @@ class Transparent(MemoryTest):
                 self.check(["/bin/bash", "-c", script, "sh", program("alloc_churn"), "2000"])
 
     def test_early(self):
-        """Torture test 1."""
         for mode in ("full", "sample=1", "off"):
             self.check([program("early_malloc")], *MEMORY_ONLY, f"--memory={mode}")
 
     def test_own_wrapper(self):
-        """Torture test 2."""
         recorded = self.check([program("own_malloc_wrapper")])
         known = recorded.analysis()["memory"]
         self.assertGreaterEqual(known["allocations"], 4008)
@@ -73,7 +71,7 @@ class Transparent(MemoryTest):
                           if "malloc" in line["reason"]], [])
 
     def test_own_allocator(self):
-        """Torture test 3: nothing of it is seen, and that is said."""
+        """Nothing of it is seen, and that is said."""
         recorded = self.check([program("own_allocator")])
         known = recorded.analysis()["memory"]
         notes = " ".join(run_notes(recorded))
@@ -81,18 +79,17 @@ class Transparent(MemoryTest):
             self.assertRegex(notes, "(?i)alloc")
 
     def test_thread_exits(self):
-        """Torture test 21, again and again."""
+        """Again and again."""
         for _ in range(size(3, 200)):
             self.check([program("alloc_at_thread_exit"), "20"])
 
     def test_realloc(self):
-        """Torture test 65."""
         self.check([program("realloc_moves")])
         self.check([program("realloc_storm")])
         self.check([program("alloc_threads"), "8", "1000"])
 
     def test_bad_frees(self):
-        """Torture test 65: the same words, the same signal."""
+        """The same words, the same signal."""
         for how in ("double", "double_large", "stack", "static", "middle", "unaligned",
                     "realloc_stack", "realloc_middle", "realloc_freed", "none"):
             with self.subTest(how):
@@ -123,7 +120,7 @@ class OutOfMemory(MemoryTest):
         self.sweep({"FAILALLOC_ONWARDS": "1"})
 
     def sweep(self, how):
-        """Torture test 66: all N, until none is left to fail."""
+        """All N, until none is left to fail."""
         binary, failed = program("alloc_failures"), 0
         for number in range(1, 1000):
             marks = [self.new_path(".bare"), self.new_path(".recorded")]
@@ -153,7 +150,7 @@ class OutOfMemory(MemoryTest):
 
 
 class Neighbours(MemoryTest):
-    """Torture test 13: other libraries that are preloaded, before and after us."""
+    """Other libraries that are preloaded, before and after us."""
 
     PROGRAMS = [["alloc_threads", "2", "1000"], ["alloc_containers", "500"], ["alloc_fork"],
                 ["aligned_new", "5"], ["alloc_at_thread_exit"]]

@@ -86,6 +86,8 @@ class PerfSampling(EndToEndTest):
         self.assert_shares(recorded)
         self.assertEqual([line["reason"] for line in recorded.analysis()["coverage"]],
                          ["is statically linked"])
+        session = run([SPYGLASS_RUN, "-o", self.new_path(), "--", program("cpu_shares_static"), "1"])
+        self.assertIn("; nothing lost, but 1 blind spot; next: ", session.stderr.decode())
         whole = max(function["samples"]["total"] for function in recorded.functions()
                     if function["name"] == "main")
         self.assertGreater(whole, 0.9 * recorded.analysis()["samples"]["count"])
