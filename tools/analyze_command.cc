@@ -107,7 +107,9 @@ int write_text(const AnalyzeRequest& request, const Profile& profile) {
     write_groups(std::cout, request.style, profile, grouped(profile, options.by, request.rules),
                  rules ? "group" : options.by, request.top);
   } else {
-    write_functions(std::cout, request.style, profile, request.key, request.top);
+    // What follows must be seen, in a pager too.
+    const std::size_t rows = options.top < 0 ? kUsualRows : request.top;
+    write_functions(std::cout, request.style, profile, request.key, rows);
     write_sections(request.style, profile);
   }
   write_next_step(std::cout, request.style, profile, seen);

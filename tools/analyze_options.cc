@@ -17,8 +17,6 @@
 namespace spyglass {
 namespace {
 
-constexpr std::size_t kRowsOnTerminal = 40;
-
 using Choice = std::pair<bool, const char*>;
 
 // "--tree and --by cannot be combined", or empty.
@@ -103,7 +101,9 @@ void add_analyze_options(CLI::App& command, AnalyzeOptions& options) {
                   fmt::format("Order of functions: {}", sort_key_names()))
       ->type_name("KEY")
       ->capture_default_str();
-  command.add_option("--top", options.top, "Show N rows, 0 for all (40 on a terminal, else all)")
+  command
+      .add_option("--top", options.top,
+                  "Show N rows, 0 for all (40 on a terminal and in the overview, else all)")
       ->type_name("N")
       ->check(row_count());
   command
@@ -239,7 +239,7 @@ Result<AnalyzeRequest> prepare_analysis(const AnalyzeOptions& options) {
   }
   request.style = style_for_stdout(options.color);
   request.style.full_names = options.full_names;
-  const std::size_t usual = request.style.interactive ? kRowsOnTerminal : 0;
+  const std::size_t usual = request.style.interactive ? kUsualRows : 0;
   request.top = options.top < 0 ? usual : static_cast<std::size_t>(options.top);
   return request;
 }

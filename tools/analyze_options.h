@@ -19,6 +19,9 @@ class App;
 
 namespace spyglass {
 
+// Of tables, where no number was asked for: on a terminal, and of the functions in the overview.
+inline constexpr std::size_t kUsualRows = 40;
+
 struct AnalyzeOptions {
   std::string file;
   std::string sort = "self";
