@@ -333,9 +333,9 @@ void write_diff(std::ostream& out, const TextStyle& style, const ProfileDiff& di
     write_common(out, style, diff, view, common);
   }
   if (hidden > 0 && !view.tree) {
-    const std::string text =
-        fmt::format("{} functions changed by less than {}{} (--threshold)", format_count(hidden),
-                    format_percent(view.threshold), diff.sampled ? " or by chance" : "");
+    const std::string text = fmt::format(
+        "{} changed by less than {}{} (--threshold)", plural(hidden, "function", "functions"),
+        format_percent(view.threshold), diff.sampled ? " or by chance" : "");
     out << (common.empty() ? "\n" : "") << tinted(style, Tint::kDim, text) << '\n';
   }
   if (!diff.sampled) {  // which functions samples hit is chance

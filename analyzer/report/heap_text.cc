@@ -87,13 +87,13 @@ void write_totals(std::ostream& out, const TextStyle& style, const Heap& heap) {
                                heap.leaked_allocations == 1 ? "block" : "blocks"),
              heap.leaked_allocations == 0 ? Tint::kNone : Tint::kWarm);
   if (heap.failed != 0) {
-    write_fact(out, style, "failed", fmt::format("{} allocations", format_count(heap.failed)),
-               Tint::kHot);
+    write_fact(out, style, "failed", plural(heap.failed, "allocation", "allocations"), Tint::kHot);
   }
   if (heap.maps != 0) {
     write_fact(out, style, "mapped",
-               fmt::format("{} in {} mappings besides, {} at most", format_bytes(heap.mapped_bytes),
-                           format_count(heap.maps), format_bytes(heap.mapped_peak_bytes)));
+               fmt::format("{} in {} besides, {} at most", format_bytes(heap.mapped_bytes),
+                           plural(heap.maps, "mapping", "mappings"),
+                           format_bytes(heap.mapped_peak_bytes)));
   }
 }
 

@@ -47,9 +47,9 @@ constexpr std::array<KindText, 17> kKinds = {
      {LossKind::kAllocations, true, "allocations", "allocation or free", "allocations and frees",
       "not kept; counts stay exact"},
      {LossKind::kShortenedStacks, true, "shortened_stacks", "stack", "stacks",
-      "lost their inner frames"},
+      "without inner frames"},
      {LossKind::kTruncatedStacks, false, "truncated_stacks", "stack", "stacks",
-      "without their outermost part"}}};
+      "without the outermost part"}}};
 
 const KindText* find_kind(LossKind kind) {
   for (const KindText& text : kKinds) {

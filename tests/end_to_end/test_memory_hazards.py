@@ -221,7 +221,7 @@ class FullTree(MemoryTest):
         for key in ("allocations", "allocated_bytes", "frees"):
             self.assertEqual(memory[key], whole.analysis()["memory"][key], key)
         text = run([SPYGLASS, "analyze", recorded.path]).stdout.decode()
-        self.assertIn("stacks lost their inner frames (the tree reached its bound, --tree-size)",
+        self.assertIn("stacks without inner frames (the tree reached its bound, --tree-size)",
                       text)
 
 
