@@ -26,10 +26,18 @@
 namespace spyglass::format {
 
 inline constexpr std::uint64_t kArenaMagic = 0x31414e4552415347ULL;  // "GSARENA1"
-inline constexpr std::uint32_t kArenaVersion = 4;
+inline constexpr std::uint32_t kArenaVersion = 5;
 
 inline constexpr std::uint64_t kDurationOff =
     ~std::uint64_t{0};  // a span threshold nothing reaches
+
+// By what hooks see that their thread was off the CPU. Where one is not to be had, the next is
+// used.
+enum class SwitchSign : std::uint32_t {
+  kNone = 0,  // the thread clock is read now and then instead: CPU times are approximate
+  kPerf = 1,  // the control page of a perf event, which makes every switch a microsecond longer
+  kRseq = 2,  // format/switch_sign.h
+};
 
 // What a hook does when the span ring is full.
 enum class OnFull : std::uint32_t { kDropNewest = 0, kDropOldest = 1, kBlock = 2 };
@@ -63,14 +71,15 @@ struct ArenaGeometry {
 struct RecordingOptions {
   std::uint64_t span_threshold_ticks;  // 0 keeps every call; kDurationOff none
   OnFull on_full;
-  std::uint32_t max_depth;             // 0: unlimited
-  std::uint32_t filters_active;        // 1: wait for each module's filter verdict (ModuleRecord)
-  std::uint32_t approximate_cpu;       // 1: don't try perf (for tests and --no-perf)
-  std::uint64_t clock_interval_ticks;  // without perf, the thread clock is read at most this often
-  std::uint64_t ns_per_tick_q60;       // nanoseconds = ticks * this / 2^60; below 2^60
-  std::uint32_t operations;            // bit (1 << OperationClass): calls of these are recorded
-  std::uint32_t max_stack_frames;      // unwinding stops there, with a mark
-  SamplerKind sampler;                 // kTimer: every thread sets up its own timer
+  std::uint32_t max_depth;       // 0: unlimited
+  std::uint32_t filters_active;  // 1: wait for each module's filter verdict (ModuleRecord)
+  SwitchSign switch_sign;
+  std::uint64_t
+      clock_interval_ticks;        // without a sign, the thread clock is read that often at most
+  std::uint64_t ns_per_tick_q60;   // nanoseconds = ticks * this / 2^60; below 2^60
+  std::uint32_t operations;        // bit (1 << OperationClass): calls of these are recorded
+  std::uint32_t max_stack_frames;  // unwinding stops there, with a mark
+  SamplerKind sampler;             // kTimer: every thread sets up its own timer
   MemoryMode memory;
   std::uint64_t sample_interval_ns;   // of CPU time
   std::uint64_t memory_sample_bytes;  // mean distance, MemoryMode::kSample

@@ -11,6 +11,7 @@
 #include "recorder/collector/option_values.h"
 #include "recorder/collector/output_name.h"
 #include "recorder/collector/sample_choice.h"
+#include "recorder/collector/switch_trial.h"
 
 namespace spyglass {
 namespace {
@@ -67,7 +68,8 @@ format::RecordingOptions recording_options(const collector::CollectorOptions& se
   options.operations = session.operations;
   options.max_stack_frames = session.max_stack_frames;
   options.filters_active = session.include.empty() && session.exclude.empty() ? 0 : 1;
-  options.approximate_cpu = session.approximate_cpu ? 1 : 0;
+  options.switch_sign =
+      session.approximate_cpu ? format::SwitchSign::kNone : collector::best_switch_sign();
   options.clock_interval_ticks = collector::ticks_of_ns(kThreadClockIntervalNs, rate);
   options.ns_per_tick_q60 = rate;
   options.sampler = sampling.kind;

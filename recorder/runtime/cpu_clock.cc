@@ -5,6 +5,7 @@
 #include <linux/perf_event.h>
 #include <sys/mman.h>
 
+#include "format/switch_sign.h"
 #include "recorder/runtime/clock.h"
 #include "recorder/runtime/lane.h"
 #include "recorder/runtime/session.h"
@@ -17,11 +18,12 @@ using format::CpuClock;
 using format::Entry;
 using format::Lane;
 using format::Node;
+using format::SwitchSign;
 
 constexpr std::uint64_t kPageBytes = 4096;
 
-// Differs from what `switch_seen` holds without perf, so that every hook takes the slow way, where
-// the time is looked at.
+// Differs from what `switch_seen` holds without a sign, so that every hook takes the slow way,
+// where the time is looked at.
 const std::uint32_t kAlwaysSwitched = 1;
 
 // Address of the control page of a dummy event on the calling thread; 0 where perf is refused.
@@ -41,10 +43,49 @@ std::uint64_t map_switch_page() {
   return page < 0 && page > -4096 ? 0 : static_cast<std::uint64_t>(page);
 }
 
+bool has_page(const Lane* lane) {
+  return lane->switch_word != reinterpret_cast<std::uint64_t>(&kAlwaysSwitched) &&
+         lane->switch_word != reinterpret_cast<std::uint64_t>(format::switch_sign_place());
+}
+
 void use_approximate_clock(Lane* lane) {
   lane->switch_word = reinterpret_cast<std::uint64_t>(&kAlwaysSwitched);
   lane->switch_seen = 0;
   lane->cpu_clock = CpuClock::kApproximate;
+}
+
+void use_page(Lane* lane) {
+  const std::uint64_t page = g_session.filtered == 0 ? map_switch_page() : 0;
+  if (page == 0) {
+    return use_approximate_clock(lane);
+  }
+  lane->switch_word = page + offsetof(perf_event_mmap_page, lock);
+  lane->switch_seen = *reinterpret_cast<const volatile std::uint32_t*>(lane->switch_word);
+  lane->cpu_clock = CpuClock::kExact;
+}
+
+// A program with sequences of its own would take our sign away at each of them: false.
+bool leave_sign(volatile std::uint64_t* place) {
+  const std::uint64_t found = *place;
+  const std::uint64_t sign = format::switch_sign();
+  if (found != 0 && found != sign) {
+    return false;
+  }
+  *place = sign;
+  return true;
+}
+
+// False: there is none to be had.
+bool use_sign(Lane* lane) {
+  volatile std::uint64_t* place = format::switch_sign_place();
+  const auto seen = static_cast<std::uint32_t>(format::switch_sign());
+  if (place == nullptr || seen == 0 || !leave_sign(place)) {
+    return false;
+  }
+  lane->switch_word = reinterpret_cast<std::uint64_t>(place);  // its low half
+  lane->switch_seen = seen;
+  lane->cpu_clock = CpuClock::kExact;
+  return true;
 }
 
 std::uint64_t ticks_of_ns(std::uint64_t ns) {
@@ -65,16 +106,11 @@ Node* charged_node(const Lane* lane, const Entry* entry) {
 }  // namespace
 
 void start_cpu_clock(Lane* lane) {
-  std::uint64_t page = 0;
-  if (g_session.arena->options.approximate_cpu == 0 && g_session.filtered == 0) {
-    page = map_switch_page();
-  }
-  if (page != 0) {
-    lane->switch_word = page + offsetof(perf_event_mmap_page, lock);
-    lane->cpu_clock = CpuClock::kExact;
-    lane->switch_seen = *reinterpret_cast<const volatile std::uint32_t*>(lane->switch_word);
-  } else {
+  const SwitchSign sign = g_session.arena->options.switch_sign;
+  if (sign == SwitchSign::kNone) {
     use_approximate_clock(lane);
+  } else if (sign != SwitchSign::kRseq || !use_sign(lane)) {
+    use_page(lane);
   }
   lane->last_sync_cpu_ns = thread_cpu_ns();
   lane->last_sync_ticks = ticks();
@@ -86,11 +122,14 @@ void stop_cpu_clock(Lane* lane) {
   if (lane->cpu_clock != CpuClock::kExact) {
     return;
   }
-  const std::uint64_t page = lane->switch_word - offsetof(perf_event_mmap_page, lock);
+  const std::uint64_t page =
+      has_page(lane) ? lane->switch_word - offsetof(perf_event_mmap_page, lock) : 0;
   use_approximate_clock(lane);
   lane->cpu_clock = CpuClock::kExact;  // it was, for all but the last destructors
   asm volatile("" ::: "memory");       // no handler may read the page once it is gone
-  kernel(SYS_munmap, page, kPageBytes);
+  if (page != 0) {
+    kernel(SYS_munmap, page, kPageBytes);
+  }
 }
 
 namespace {
@@ -98,11 +137,18 @@ namespace {
 // A thread that was switched was away for longer than this, and a hook takes less.
 constexpr std::uint64_t kAwayTicks = 8192;
 
-void read_clocks(Lane* lane, const Boundary& boundary) {
-  if (lane->switch_word != reinterpret_cast<std::uint64_t>(&kAlwaysSwitched)) {
-    // Before the clock is read: a switch in between then shows at the next hook.
+// Before the clock is read: a switch in between then shows at the next hook.
+void watch_for_switch(Lane* lane) {
+  if (has_page(lane)) {
     lane->switch_seen = *reinterpret_cast<const volatile std::uint32_t*>(lane->switch_word);
+  } else if (lane->switch_word != reinterpret_cast<std::uint64_t>(&kAlwaysSwitched) &&
+             !leave_sign(format::switch_sign_place())) {
+    g_kernel_restricted == 0 ? use_page(lane) : use_approximate_clock(lane);
   }
+}
+
+void read_clocks(Lane* lane, const Boundary& boundary) {
+  watch_for_switch(lane);
   if (g_kernel_restricted != 0) {
     return;
   }

@@ -2,10 +2,10 @@
 // cpu_clock.h - which part of the wall time a thread spent off the CPU, charged to the node where
 // it was.
 //
-// Exact way: the kernel changes a word in a perf event's control page at every switch-in of the
-// thread; a hook compares it with the value seen last and only on a change reads the thread's CPU
-// clock. Without perf the clock is read at most every RecordingOptions::clock_interval_ticks
-// (approximate).
+// Exact way: the kernel changes a word when it switches the thread, in its area for restartable
+// sequences (format/switch_sign.h) or, where there is none, in a perf event's control page; a hook
+// compares it with the value seen last and only on a change reads the thread's CPU clock. Without
+// either the clock is read at most every RecordingOptions::clock_interval_ticks (approximate).
 //
 //   Where    target side; sync_cpu is called by the slow way of hooks.
 #pragma once
@@ -14,7 +14,7 @@
 
 namespace spyglass::runtime {
 
-// Opens the calling thread's switch word and takes the first reading.
+// Finds the calling thread's switch word and takes the first reading.
 void start_cpu_clock(format::Lane* lane);
 
 // Gives the switch word back to the kernel; the lane goes on in the approximate way.

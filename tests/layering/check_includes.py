@@ -14,7 +14,7 @@ OURS = {
     "format": [],
     "symbols": ["format/"],
     "recorder/unwind": [],
-    "recorder/runtime": ["recorder/unwind/", "format/arena.h", "format/duration_histogram.h",
+    "recorder/runtime": ["recorder/unwind/", "format/arena.h", "format/duration_histogram.h", "format/switch_sign.h",
                          "format/operation.h"],
     "cyg_hooks": ["recorder/runtime/", "format/arena.h"],
     "preload": ["recorder/runtime/", "format/arena.h", "format/operation.h"],
@@ -30,7 +30,8 @@ UNBOUND = ["tests", "bench", "examples"]
 # Folders whose code runs inside the recorded program. Of the C++ library they may use what is
 # header-only and calls nothing; C and kernel headers are the linker's and tests/artifact's business.
 TARGET_SIDE = ["recorder/unwind", "recorder/runtime", "cyg_hooks", "preload"]
-TARGET_SIDE_FILES = ["format/arena.h", "format/duration_histogram.h", "format/operation.h"]
+TARGET_SIDE_FILES = ["format/arena.h", "format/duration_histogram.h", "format/operation.h",
+                     "format/switch_sign.h"]
 TARGET_SIDE_CXX = {
     "array", "atomic", "bit", "cerrno", "climits", "cmath", "concepts", "csetjmp", "csignal",
     "cstdarg", "cstddef", "cstdint", "cstdlib", "cstring", "ctime", "limits", "new", "span", "string_view",

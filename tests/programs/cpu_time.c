@@ -11,11 +11,16 @@
 
 static uint64_t g_spin_ns, g_nap_ns, g_short_ns;
 
+#ifndef BETWEEN_BURSTS
+#define BETWEEN_BURSTS()
+#endif
+
 PLAIN static uint64_t cpu_ns(void) { return clock_ns(CLOCK_THREAD_CPUTIME_ID); }
 
 PLAIN static void burn_until(uint64_t end) {
   while (cpu_ns() < end) {
     for (int i = 0; i < 2000; ++i) ++g_sink;
+    BETWEEN_BURSTS();
   }
 }
 

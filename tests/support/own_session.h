@@ -43,7 +43,7 @@ class OwnSession {
  private:
   static collector::Arena make_arena(format::RecordingOptions options) {
     options.ns_per_tick_q60 = std::uint64_t{1} << 58U;
-    options.approximate_cpu = 1;
+    options.switch_sign = format::SwitchSign::kNone;
     collector::ArenaSizes sizes;
     sizes.lane_count = 64;
     sizes.process_count = 4;
