@@ -11,8 +11,8 @@ def run_exceptions(context):
         raise harness.BenchError("spyglass-run is not built (see --tools)")
     rounds = harness.interleave({
         "bare": lambda: costs_of(context, "exceptions_plain", None),
-        "off": lambda: costs_of(context, "exceptions_plain", ["--operations=none"]),
-        "recorded": lambda: costs_of(context, "exceptions_plain", []),
+        "off": lambda: costs_of(context, "exceptions_plain", ["--frequency=0", "--operations=none"]),
+        "recorded": lambda: costs_of(context, "exceptions_plain", ["--frequency=0"]),
     }, context.rounds)
     result, rows = {}, []
     for name in rounds["bare"][0]:

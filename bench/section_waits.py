@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an interposed call costs over the bare one, where nothing waits."""
+"""What an interposed call costs over the bare one where nothing waits, and a switch where it does."""
 
 import harness
 
@@ -11,7 +11,7 @@ def costs_of(context, program, options):
     command = [context.program(program), str(context.scale)]
     if options is not None:
         command = [context.spyglass_run, "-q", "-f", "-o", context.scratch_path(f"{program}.sgz"),
-                   "--frequency=0", *options, "--", *command]
+                   *options, "--", *command]
     lines = context.measure(command, pin=True).stdout.decode().split("\n")
     return {name: float(ns) for name, ns in (line.split() for line in lines if line)}
 
@@ -22,8 +22,8 @@ def run_waits(context):
         raise harness.BenchError("spyglass-run is not built (see --tools)")
     rounds = harness.interleave({
         "bare": lambda: costs_of(context, "waits_plain", None),
-        "off": lambda: costs_of(context, "waits_plain", ["--operations=none"]),
-        "recorded": lambda: costs_of(context, "waits_plain", []),
+        "off": lambda: costs_of(context, "waits_plain", ["--frequency=0", "--operations=none"]),
+        "recorded": lambda: costs_of(context, "waits_plain", ["--frequency=0"]),
     }, context.rounds)
     result, rows = {}, []
     for name in rounds["bare"][0]:
@@ -37,4 +37,21 @@ def run_waits(context):
     harness.print_table("interposed calls that do not wait, ns per round",
                         ["round", "bare", "operations off", "recorded", "added", "budget", ""],
                         rows)
+    result["switches"] = run_switches(context)
+    return result
+
+
+def run_switches(context):
+    """Medians over rounds of programs that do little but switch, by what is recorded of them."""
+    ways = {"bare": None, "waits": ["--frequency=0", "--memory=off"],
+            "and timer": ["--sampler=timer", "--memory=off"],
+            "and perf": ["--sampler=perf", "--memory=off"], "defaults": []}
+    rounds = harness.interleave(
+        {way: lambda options=options: costs_of(context, "switches_plain", options)
+         for way, options in ways.items()}, context.rounds)
+    result = {name: {way: [one[name] for one in runs] for way, runs in rounds.items()}
+              for name in rounds["bare"][0]}
+    rows = [[name, *(harness.median(ns) for ns in by_way.values())]
+            for name, by_way in result.items()]
+    harness.print_table("programs that do little but switch, ns per round", ["round", *ways], rows)
     return result
