@@ -65,7 +65,8 @@ enum class EventKind : std::uint32_t {
   kException = 3,    // thrown at `start`, caught after `duration` at the other node (0: never);
                      // value: frames unwound; text: what()
   kFatalSignal = 4,  // value: the fault's address
-  kLockOrder = 5,    // the node's lock was taken while the other node's was held
+  kLockOrder = 5,    // the node's lock was taken while the other node's was held; the value has a
+                     // bit for each other lock that was held
 };
 
 // What an AllocationRecord says.

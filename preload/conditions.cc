@@ -32,7 +32,7 @@ template <Operation kOperation, typename Condition, typename Wait>
   const auto counted_wait = [&] {
     const int result = wait();
     if (tracks_locks) {
-      runtime::note_taken({lock, caller.pc - 1, kOperation, node});
+      runtime::note_taken({lock, caller.pc - 1, kOperation, node, true});
     }
     return result;
   };

@@ -50,7 +50,7 @@ template <Operation kOperation, typename Lock, typename Wait>
   const runtime::OpenOperation open = runtime::begin_operation(kOperation, caller, found.object);
   const int error = wait();
   if (is_taken(error)) {
-    runtime::note_taken({lock, caller.pc - 1, kOperation, open.object_cell});
+    runtime::note_taken({lock, caller.pc - 1, kOperation, open.object_cell, true});
   }
   const std::uint64_t duration_ticks = runtime::end_operation(open, outcome_of_error(error));
   runtime::report_lock_wait(open, found, duration_ticks);
@@ -58,13 +58,13 @@ template <Operation kOperation, typename Lock, typename Wait>
 }
 
 // `attempt`: the real function that does not wait.
-template <Operation kOperation, typename Lock, typename Try>
+template <Operation kOperation, bool kWouldWait, typename Lock, typename Try>
 [[gnu::always_inline]] inline int attempt_lock(const StackPoint& caller, Lock* lock, Try attempt) {
   const std::uint64_t address = address_of(lock);
   const std::uint32_t node = runtime::node_of_hold(caller, kOperation, address);
   const int error = attempt(lock);
   if (is_taken(error) && !is_nested(lock)) {
-    runtime::note_taken({address, caller.pc - 1, kOperation, node});
+    runtime::note_taken({address, caller.pc - 1, kOperation, node, kWouldWait});
   }
   return error;
 }
@@ -75,14 +75,15 @@ template <Operation kOperation, typename Lock, typename Try, typename Wait>
   if (!runtime::records(class_of(kOperation))) {
     return wait();
   }
-  const int error = attempt_lock<kOperation>(caller, lock, attempt);
+  const int error = attempt_lock<kOperation, true>(caller, lock, attempt);
   return error == EBUSY ? wait_for_lock<kOperation>(caller, lock, wait) : error;
 }
 
 template <Operation kOperation, typename Lock, typename Try>
 [[gnu::always_inline]] inline int try_lock(const StackPoint& caller, Lock* lock, Try attempt) {
-  return runtime::records(class_of(kOperation)) ? attempt_lock<kOperation>(caller, lock, attempt)
-                                                : attempt(lock);
+  return runtime::records(class_of(kOperation))
+             ? attempt_lock<kOperation, false>(caller, lock, attempt)
+             : attempt(lock);
 }
 
 template <Operation kOperation, typename Try, typename Wait>

@@ -44,7 +44,7 @@ void EventSums::see(std::uint32_t thread, const format::EventRecord& event) {
       }
       return;
     case format::EventKind::kLockOrder:
-      see_order(event);
+      see_order(thread, event);
       return;
   }
 }
@@ -67,7 +67,7 @@ void EventSums::see_exception(const format::EventRecord& event) {
   }
 }
 
-void EventSums::see_order(const format::EventRecord& event) {
+void EventSums::see_order(std::uint32_t thread, const format::EventRecord& event) {
   const std::uint32_t taken = refer(event.node);
   const std::uint32_t held = refer(event.other_node);
   if (object_at(taken) == 0 || object_at(held) == 0) {
@@ -77,6 +77,9 @@ void EventSums::see_order(const format::EventRecord& event) {
   if (order.count++ == 0) {
     order.held_node = held;
     order.taken_node = taken;
+  }
+  if (order.takers.size() < kMostTakers) {
+    order.takers.emplace(thread, event.value);
   }
 }
 

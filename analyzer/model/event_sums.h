@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -22,6 +23,7 @@ class EventSums {
  public:
   static constexpr std::size_t kMostTexts = 16;  // of one flow of exceptions
   static constexpr std::size_t kMostFatalSignals = 64;
+  static constexpr std::size_t kMostTakers = 8;  // of one order of two locks
 
   EventSums(NodeTable& nodes, const TickRange& range) : nodes_(nodes), range_(range) {}
 
@@ -41,6 +43,8 @@ class EventSums {
     std::uint64_t count = 0;
     std::uint32_t held_node = 0;  // slots
     std::uint32_t taken_node = 0;
+    // Threads that took the locks so, and a bit for each other lock that they had.
+    std::set<std::pair<std::uint32_t, std::uint64_t>> takers;
   };
   struct Fatal {
     std::uint32_t thread = 0;
@@ -65,7 +69,7 @@ class EventSums {
   std::uint32_t refer(std::uint32_t node);
   std::uint32_t object_at(std::uint32_t slot) const;
   void see_exception(const format::EventRecord& event);
-  void see_order(const format::EventRecord& event);
+  void see_order(std::uint32_t thread, const format::EventRecord& event);
 
   NodeTable& nodes_;
   TickRange range_;

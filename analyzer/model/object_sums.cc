@@ -61,8 +61,14 @@ class ObjectWriter {
     for (const auto& [locks, order] : pass_.events().orders()) {
       const std::uint32_t held = object(locks.first);
       const std::uint32_t taken = object(locks.second);
-      profile_.lock_orders.push_back({held, taken, order.count, layout_.places[order.held_node],
-                                      layout_.places[order.taken_node]});
+      LockOrder& added =
+          profile_.lock_orders.emplace_back(LockOrder{held,
+                                                      taken,
+                                                      order.count,
+                                                      layout_.places[order.held_node],
+                                                      layout_.places[order.taken_node],
+                                                      {}});
+      for (const auto& [thread, besides] : order.takers) added.takers.push_back({thread, besides});
     }
   }
 

@@ -136,6 +136,11 @@ struct LockOrder {
   std::uint64_t count = 0;
   std::uint32_t held_node = 0;  // an example
   std::uint32_t taken_node = 0;
+  struct Taker {
+    std::uint32_t thread = 0;   // id
+    std::uint64_t besides = 0;  // a bit for each other lock that it had
+  };
+  std::vector<Taker> takers;  // some of those that did so
 };
 
 // Exceptions of one type, thrown and caught at the same nodes.

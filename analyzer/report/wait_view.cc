@@ -187,6 +187,32 @@ std::vector<LockRow> lock_rows(const Profile& profile) {
   return sorted;
 }
 
+namespace {
+
+// Whether each step may be another thread's, none with a lock in common that lets one in at a time.
+bool can_deadlock(const std::vector<const LockOrder*>& cycle,
+                  std::vector<const LockOrder::Taker*>& chosen) {
+  if (chosen.size() == cycle.size()) return true;
+  for (const LockOrder::Taker& taker : cycle[chosen.size()]->takers) {
+    const bool apart = std::ranges::none_of(chosen, [&](const LockOrder::Taker* other) {
+      return other->thread == taker.thread || (other->besides & taker.besides) != 0;
+    });
+    if (!apart) continue;
+    chosen.push_back(&taker);
+    if (can_deadlock(cycle, chosen)) return true;
+    chosen.pop_back();
+  }
+  return false;
+}
+
+bool can_deadlock(const std::vector<const LockOrder*>& cycle) {
+  constexpr std::size_t kLongest = 6;  // of longer ones not every choice is tried
+  std::vector<const LockOrder::Taker*> chosen;
+  return cycle.size() <= kLongest && can_deadlock(cycle, chosen);
+}
+
+}  // namespace
+
 std::vector<std::vector<const LockOrder*>> lock_cycles(const Profile& profile) {
   std::multimap<std::uint32_t, const LockOrder*> from;
   for (const LockOrder& order : profile.lock_orders) {
@@ -214,7 +240,7 @@ std::vector<std::vector<const LockOrder*>> lock_cycles(const Profile& profile) {
       cycle.insert(cycle.begin() + 1, reached[at]);
       locks.insert(at);
     }
-    if (known.insert(locks).second) cycles.push_back(std::move(cycle));
+    if (known.insert(locks).second && can_deadlock(cycle)) cycles.push_back(std::move(cycle));
   }
   return cycles;
 }

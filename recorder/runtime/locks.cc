@@ -26,7 +26,8 @@ constexpr std::uint64_t kLongWaitNs = 10'000;  // where spans are off
 
 constinit std::atomic<HeldLocks*> g_held = nullptr;  // one per lane of this process
 constinit std::atomic<std::uint32_t> g_held_failed = 0;
-constinit std::atomic<std::uint64_t> g_pairs[kPairs] = {};  // hashes of (held, taken)
+// Hashes of (held, taken), with the lane of the thread that did so in the low bits.
+constinit std::atomic<std::uint64_t> g_pairs[kPairs] = {};
 
 LockRecord* way(std::uint64_t lock, unsigned number) {
   constexpr std::uint64_t kMask = (std::uint64_t{1} << kLockBits) - 1;
@@ -136,24 +137,49 @@ std::uint32_t object_of(LockRecord* record, std::uint64_t lock, std::uint64_t pc
   return object;
 }
 
-// True once in the life of the process.
-bool is_new_pair(std::uint64_t held, std::uint64_t taken) {
-  std::uint64_t pair = (held * 0x9e3779b97f4a7c15ULL) ^ (taken * 0xc2b2ae3d27d4eb4fULL);
-  pair = (pair ^ pair >> 31U) | 1U;
+enum class PairState { kNew, kOfThisLane, kOfAnother, kUnknown };
+
+// Notes that this lane took the pair with that hash, if nobody has before.
+PairState note_pair(std::uint64_t hash, std::uint32_t lane) {
+  constexpr std::uint64_t kLaneMask = (std::uint64_t{1} << 20U) - 1;
+  const std::uint64_t wanted = (hash & ~kLaneMask) | ((lane + 1) & kLaneMask);
   for (std::uint32_t i = 0; i < kPairProbes; ++i) {
-    std::atomic<std::uint64_t>& slot = g_pairs[((pair >> 20U) + i) % kPairs];
+    std::atomic<std::uint64_t>& slot = g_pairs[((hash >> 20U) + i) % kPairs];
     std::uint64_t seen = slot.load(std::memory_order_relaxed);
-    if (seen == 0 && slot.compare_exchange_strong(seen, pair, std::memory_order_relaxed)) {
-      return true;
+    if (seen == 0 && slot.compare_exchange_strong(seen, wanted, std::memory_order_relaxed)) {
+      return PairState::kNew;
     }
-    if (seen == pair) {
-      return false;
+    if ((seen & ~kLaneMask) == (wanted & ~kLaneMask)) {
+      return seen == wanted ? PairState::kOfThisLane : PairState::kOfAnother;
     }
   }
-  return false;  // full: later pairs are not looked for
+  return PairState::kUnknown;  // full: later pairs are not looked for
 }
 
-void report_order(Lane* lane, const HeldLock& held, const HeldLock& taken) {
+// True twice in the life of the process, for two threads: who takes locks in opposite orders all
+// alone is in nobody's way.
+bool is_new_pair(std::uint64_t held, std::uint64_t taken, std::uint32_t lane) {
+  std::uint64_t pair = (held * 0x9e3779b97f4a7c15ULL) ^ (taken * 0xc2b2ae3d27d4eb4fULL);
+  pair ^= pair >> 31U;
+  const PairState first = note_pair(pair, lane);
+  constexpr std::uint64_t kSecond = 0xd6e8feb86659fd93ULL;
+  return first == PairState::kNew ||
+         (first == PairState::kOfAnother && note_pair(pair * kSecond, lane) == PairState::kNew);
+}
+
+// A bit for each lock that the thread has besides. Two orders under a common one are in nobody's
+// way; that different locks may share a bit only hides one now and then.
+std::uint64_t gates_of(const HeldLocks& mine, std::uint64_t without) {
+  std::uint64_t gates = 0;
+  for (std::uint64_t i = 0; i < mine.count; ++i) {
+    if (mine.held[i].lock != without) {
+      gates |= std::uint64_t{1} << ((mine.held[i].lock * 0x9e3779b97f4a7c15ULL) >> 58U);
+    }
+  }
+  return gates;
+}
+
+void report_order(Lane* lane, const HeldLock& held, const HeldLock& taken, std::uint64_t gates) {
   const std::uint32_t other =
       outline_node(lane, held.pc, held.operation, object_of(held.record, held.lock, held.pc));
   const std::uint32_t node = taken.node != 0
@@ -166,6 +192,7 @@ void report_order(Lane* lane, const HeldLock& held, const HeldLock& taken) {
   event.start_ticks = ticks();
   event.other_cell = other;
   event.other_lane = index_of(lane);
+  event.value = gates;
   push_event(lane, event, false);
 }
 
@@ -226,9 +253,10 @@ void note_taken_slowly(const Acquisition& taken) {
   record->holder.store(mine->lane, std::memory_order_release);
   record->is_held.store(1, std::memory_order_relaxed);
   const HeldLock entry = {record, taken.lock, taken.pc, now_ticks, taken.node, taken.operation};
-  for (std::uint64_t i = 0; i < mine->count; ++i) {
-    if (is_new_pair(mine->held[i].lock, taken.lock)) {
-      report_order(mine->lane, mine->held[i], entry);
+  for (std::uint64_t i = 0; taken.would_wait && i < mine->count; ++i) {
+    const HeldLock& held = mine->held[i];
+    if (is_new_pair(held.lock, taken.lock, index_of(mine->lane))) {
+      report_order(mine->lane, held, entry, gates_of(*mine, held.lock));
     }
   }
   if (mine->count < kMostHeld) {

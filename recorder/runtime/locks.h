@@ -75,6 +75,7 @@ struct Acquisition {
   std::uint64_t pc;
   format::Operation operation;
   std::uint32_t node;  // of a timed one; 0: it is not timed
+  bool would_wait;     // false: it was only tried, so it is in nobody's way
 };
 
 [[gnu::noinline]] void note_taken_slowly(const Acquisition& taken);

@@ -15,6 +15,13 @@ class LockOrder(EndToEndTest):
         self.assertIn(("g_mutex", "g_rwlock"), pairs)
         self.assertIn(("g_rwlock", "g_mutex"), pairs)
 
+    def test_orders_that_cannot_deadlock(self):
+        recorded = self.record([program("lock_orders")])
+        cycles = [sorted(step["held"]["name"] for step in cycle)
+                  for cycle in recorded.analysis()["lock_cycles"]]
+        self.assertEqual(sorted(cycles),
+                         [["opposite_a", "opposite_b"], ["ring_a", "ring_b", "ring_c"]])
+
     def test_waits_of_each_kind_of_lock(self):
         recorded = self.record([program("wait_kinds")])
         locks = {row["object"]["name"]: row for row in recorded.analysis()["locks"]}
