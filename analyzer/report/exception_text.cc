@@ -3,7 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
+#include <map>
 #include <numeric>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
 
 #include "analyzer/report/exception_view.h"
 #include "analyzer/report/quantity.h"
@@ -25,12 +31,60 @@ std::string texts_of(const ExceptionFlow& flow) {
   return more + flow.other_texts == 0 ? text : text + " …";
 }
 
+// As the table shows it; flows that differ in their stacks alone are one row.
+struct ExceptionRow {
+  std::string type, thrown_in, caught_in;
+  bool is_caught = false;
+  ExceptionFlow sum;
+};
+
+void add_texts(const ExceptionFlow& flow, ExceptionFlow& sum) {
+  for (const auto& [text, count] : flow.texts) {
+    const auto known =
+        std::ranges::find(sum.texts, text, &std::pair<std::string, std::uint64_t>::first);
+    known == sum.texts.end() ? void(sum.texts.emplace_back(text, count))
+                             : void(known->second += count);
+  }
+  std::ranges::stable_sort(sum.texts, std::greater<>(),
+                           &std::pair<std::string, std::uint64_t>::second);
+  sum.other_texts += flow.other_texts;
+}
+
+std::vector<ExceptionRow> exception_rows(const Profile& profile, bool full_names) {
+  std::vector<ExceptionRow> rows;
+  std::map<std::tuple<std::string, std::string, std::string>, std::size_t> places;
+  for (const ExceptionFlow& flow : exception_flows(profile)) {
+    const bool escaped = flow.catch_node == 0;
+    const bool unknown = flow.catch_node == ExceptionFlow::kUnknown;
+    ExceptionRow row;
+    const bool terminated = is_termination(profile, flow);
+    row.type = terminated ? "std::terminate()" : object_text(profile, flow.type);
+    row.thrown_in = responsible_name(profile, profile.nodes[flow.node].parent, full_names);
+    row.is_caught = !escaped && !unknown;
+    row.caught_in = row.is_caught ? responsible_name(profile, flow.catch_node, full_names)
+                    : terminated  ? ""
+                    : unknown     ? "?"
+                                  : "not caught";
+    const auto [place, added] =
+        places.try_emplace({row.type, row.thrown_in, row.caught_in}, rows.size());
+    if (added) rows.push_back(std::move(row));
+    ExceptionFlow& sum = rows[place->second].sum;
+    sum.count += flow.count;
+    sum.cost_ns += flow.cost_ns;
+    sum.frames += flow.frames;
+    add_texts(flow, sum);
+  }
+  std::ranges::stable_sort(rows, std::greater<>(),
+                           [](const ExceptionRow& row) { return row.sum.count; });
+  return rows;
+}
+
 }  // namespace
 
 void write_exceptions(std::ostream& out, const TextStyle& style, const Profile& profile,
                       std::size_t top, bool brief) {
-  const std::vector<ExceptionFlow> flows = exception_flows(profile);
-  if (flows.empty()) {
+  const std::vector<ExceptionRow> rows = exception_rows(profile, style.full_names);
+  if (rows.empty()) {
     if (!brief) {
       write_heading(out, style, "Exceptions");
       out << "No exception was thrown.\n";
@@ -45,26 +99,21 @@ void write_exceptions(std::ostream& out, const TextStyle& style, const Profile& 
                    {"caught in", true},
                    {"what()", true}});
   const std::size_t most = brief ? kBriefRows : top;
-  const std::size_t shown = most == 0 ? flows.size() : std::min(most, flows.size());
+  const std::size_t shown = most == 0 ? rows.size() : std::min(most, rows.size());
   for (std::size_t i = 0; i < shown; ++i) {
-    const ExceptionFlow& flow = flows[i];
-    const double count = static_cast<double>(std::max<std::uint64_t>(flow.count, 1));
-    const bool escaped = flow.catch_node == 0;
-    const bool unknown = flow.catch_node == ExceptionFlow::kUnknown;
-    const bool caught = !escaped && !unknown;
-    table.add({{format_count(flow.count)},
-               {!caught ? "" : format_duration(flow.cost_ns / count)},
-               {!caught ? "" : fmt::format("{:.1f}", static_cast<double>(flow.frames) / count)},
-               {object_text(profile, flow.type), Tint::kStrong},
-               {responsible_name(profile, profile.nodes[flow.node].parent, style.full_names)},
-               {caught    ? responsible_name(profile, flow.catch_node, style.full_names)
-                : unknown ? "?"
-                          : "not caught",
-                escaped ? Tint::kHot : Tint::kNone},
-               {texts_of(flow)}});
+    const ExceptionRow& row = rows[i];
+    const double count = static_cast<double>(std::max<std::uint64_t>(row.sum.count, 1));
+    const auto if_caught = [&](std::string text) { return row.is_caught ? text : std::string(); };
+    table.add({{format_count(row.sum.count)},
+               {if_caught(format_duration(row.sum.cost_ns / count))},
+               {if_caught(fmt::format("{:.1f}", static_cast<double>(row.sum.frames) / count))},
+               {row.type, Tint::kStrong},
+               {row.thrown_in},
+               {row.caught_in, row.caught_in == "not caught" ? Tint::kHot : Tint::kNone},
+               {texts_of(row.sum)}});
   }
-  if (shown < flows.size()) {
-    table.add_note(fmt::format("and {} more ({})", flows.size() - shown,
+  if (shown < rows.size()) {
+    table.add_note(fmt::format("and {} more ({})", rows.size() - shown,
                                brief ? "--exceptions shows them" : "--top 0 shows all"));
   }
   table.drop_empty_columns(1);

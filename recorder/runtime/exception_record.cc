@@ -26,7 +26,8 @@ struct PendingThrow {
 
 // A handler that interrupts works above `count` and leaves it as it was.
 struct PendingThrows {
-  std::uint64_t count;
+  std::uint32_t count;
+  std::uint32_t is_terminating;  // std::terminate() was called
   PendingThrow throws[kMostThrows];
 };
 static_assert(sizeof(Lane) + sizeof(PendingThrows) <= format::kLookupDistance);
@@ -126,6 +127,12 @@ void record_throw(format::Operation operation, const StackPoint& caller, const T
   if (!records(format::OperationClass::kException) || t_thread.busy == kThreadMuted) {
     return;
   }
+  // A terminate handler, libstdc++'s for one, rethrows what escaped to see what it is.
+  const Lane* own = own_lane();
+  if (operation != format::Operation::k___cxa_throw && own != nullptr &&
+      pending_of_lane(own).is_terminating != 0) {
+    return;
+  }
   std::uint32_t type = 0;
   if (type_name != nullptr) {
     type = find_object(format::ObjectKind::kExceptionType, 0, type_name,
@@ -155,7 +162,7 @@ void record_catch(const void* object, const StackPoint& at, bool by_runtime, Tex
     return;
   }
   PendingThrows& pending = pending_of_lane(lane);
-  std::uint64_t index = pending.count;
+  std::uint32_t index = pending.count;
   while (index != 0 && pending.throws[index - 1].thrown.object != object) {
     --index;
   }
@@ -182,6 +189,7 @@ void record_termination(const StackPoint& caller, TextOf text_of) {
   if (open.lane != nullptr) {
     end_operation(open, {});  // never returns
     record_escapes(open.lane, text_of);
+    pending_of_lane(open.lane).is_terminating = 1;
   }
 }
 
@@ -189,6 +197,9 @@ void record_escapes(Lane* lane, TextOf text_of) {
   push_escapes(lane, pending_of_lane(lane), 0, text_of);
 }
 
-void forget_throws(Lane* lane) { pending_of_lane(lane).count = 0; }
+void forget_throws(Lane* lane) {
+  pending_of_lane(lane).count = 0;
+  pending_of_lane(lane).is_terminating = 0;
+}
 
 }  // namespace spyglass::runtime

@@ -7,7 +7,7 @@ import os
 import subprocess
 import unittest
 
-from harness import EndToEndTest, LIBRARY, PROGRAMS_DIR, program, run
+from harness import EndToEndTest, LIBRARY, PROGRAMS_DIR, SPYGLASS, program, run
 
 # What exception_storm throws in a round, with what the exceptions say.
 ROUND = {
@@ -129,8 +129,10 @@ class Ends(EndToEndTest):
         self.assertEqual(recorded.status, -6)
         self.assertIn(b"nobody wants me", recorded.stderr)
         self.assertEqual(operation_calls(recorded, "std_terminate"), 1)
-        self.assertEqual([fatal["signal"] for fatal in recorded.analysis()["fatal_signals"]],
-                         ["SIGABRT"])
+        analysis = recorded.analysis()
+        self.assertEqual([fatal["signal"] for fatal in analysis["fatal_signals"]], ["SIGABRT"])
+        # Its end is told once: by the exception, not by std::terminate() as well.
+        self.assertEqual([flow["operation"] for flow in analysis["exceptions"]], ["__cxa_throw"])
 
     def test_noexcept(self):
         self.check("noexcept", 1)
@@ -142,7 +144,9 @@ class Ends(EndToEndTest):
         self.check("thread", 1)
 
     def test_terminate(self):
-        self.check("terminate", 0)
+        recorded = self.check("terminate", 0)
+        self.assertRegex(run([SPYGLASS, "analyze", "--exceptions", recorded.path]).stdout.decode(),
+                         r"\n +1 +std::terminate\(\) +main\b")
 
     def test_own_handler(self):
         self.assertEqual(self.check("handler", 1).status, 7)
