@@ -103,7 +103,9 @@ void write_exceptions(std::ostream& out, const TextStyle& style, const Profile& 
   for (std::size_t i = 0; i < shown; ++i) {
     const ExceptionRow& row = rows[i];
     const double count = static_cast<double>(std::max<std::uint64_t>(row.sum.count, 1));
-    const auto if_caught = [&](std::string text) { return row.is_caught ? text : std::string(); };
+    const auto if_caught = [&](const std::string& text) {
+      return row.is_caught ? text : std::string();
+    };
     table.add({{format_count(row.sum.count)},
                {if_caught(format_duration(row.sum.cost_ns / count))},
                {if_caught(fmt::format("{:.1f}", static_cast<double>(row.sum.frames) / count))},
