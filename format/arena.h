@@ -450,6 +450,13 @@ struct alignas(64) Lane {
   std::uint32_t lookup_used;          // 1: the lookup table holds something
   std::uint32_t overflow_node;        // cell index of the kNodeOverflow node; 0: none
   std::uint64_t stack_ready;  // owner's address: entries above have their node set (vacant or not)
+
+  // The lock that the thread waits for, and who has it: should it never get it.
+  std::uint32_t awaited_cell;         // of the lock's node; 0: it waits for none
+  std::uint32_t awaited_holder_tid;   // as of kContention
+  std::uint32_t awaited_holder_cell;  // of the lane below
+  std::uint32_t awaited_holder_lane;
+  std::uint64_t awaited_since_ticks;
 };
 static_assert(offsetof(Lane, ring_tail) == 128);
 

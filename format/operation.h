@@ -61,13 +61,16 @@ inline constexpr const char* kOperationClassNames[kOperationClasses] = {
 enum class EventKind : std::uint32_t {
   kSample = 1,       // value: how many periods it stands for
   kContention = 2,   // a lock was waited for (node: the lock's); other: what its holder did last,
-                     // value: the lock's holder as the target sees it (tid)
+                     // value: the lock's holder as the target sees it (tid); text: kStillWaiting
+                     // if the thread ended in the wait
   kException = 3,    // thrown at `start`, caught after `duration` at the other node (0: never);
                      // value: frames unwound; text: what()
   kFatalSignal = 4,  // value: the fault's address
   kLockOrder = 5,    // the node's lock was taken while the other node's was held; the value has a
                      // bit for each other lock that was held
 };
+
+inline constexpr const char* kStillWaiting = "still waiting";
 
 // What an AllocationRecord says.
 enum class AllocationKind : std::uint32_t {

@@ -48,6 +48,7 @@ template <Operation kOperation, typename Lock, typename Wait>
   const std::uint64_t lock = address_of(taken);
   const runtime::LockWait found = runtime::begin_lock_wait(lock, caller.pc - 1, owner_of(taken));
   const runtime::OpenOperation open = runtime::begin_operation(kOperation, caller, found.object);
+  runtime::note_lock_wait(open, found);
   const int error = wait();
   if (is_taken(error)) {
     runtime::note_taken({lock, caller.pc - 1, kOperation, open.object_cell, true});

@@ -120,6 +120,24 @@ void LaneDrain::find_holder(LaneView& view, std::uint64_t word, format::EventRec
   }
 }
 
+void LaneDrain::add_unfinished_wait(LaneView& view, std::uint64_t end_ticks) {
+  const format::Lane& lane = arena_.lane(view.index);
+  format::EventRecord event;
+  event.kind = format::EventKind::kContention;
+  event.node = nodes_.find(view, peek(lane.awaited_cell));
+  event.start_ticks = peek(lane.awaited_since_ticks);
+  event.value = peek(lane.awaited_holder_tid);
+  latest_ticks_ = std::max(latest_ticks_, end_ticks);
+  if (event.node == 0 || !makes_sense(event.start_ticks, end_ticks)) {
+    return;
+  }
+  event.duration_ticks = end_ticks - event.start_ticks;
+  event.text = format::kStillWaiting;
+  const std::uint64_t holder = std::uint64_t{peek(lane.awaited_holder_lane)} << 32U;
+  find_holder(view, holder | peek(lane.awaited_holder_cell), event);
+  view.events.push_back(std::move(event));
+}
+
 void LaneDrain::remember(const LaneView& view) {
   constexpr std::size_t kRemembered = 64;
   if (ended_.size() == kRemembered) {

@@ -30,6 +30,8 @@ class LaneDrain {
 
   // Takes what the ring holds; `final`: the owner is dead. Returns how many positions were passed.
   std::uint64_t drain(LaneView& view, bool final);
+  // The thread ended at `end_ticks` while it waited for a lock: says who had it.
+  void add_unfinished_wait(LaneView& view, std::uint64_t end_ticks);
   // The lane ends; who waited for a lock of its thread may say so only later.
   void remember(const LaneView& view);
   // Lanes by index, where an event may name a node of another thread; outlives this.

@@ -184,6 +184,7 @@ void LaneTable::note_reading(LaneView& view, std::uint64_t cpu_ns, std::uint64_t
   const std::uint64_t used_ns = cpu_ns - std::min(cpu_ns, from_ns);
   view.cpu_share =
       used_ns < wall_ns ? static_cast<double>(used_ns) / static_cast<double>(wall_ns) : 1;
+  view.cpu_share_of_ns = wall_ns;
   view.cpu_reading_ns = cpu_ns;
   view.cpu_reading_ticks = now_ticks;
 }
@@ -320,20 +321,23 @@ std::uint64_t LaneTable::cpu_ns(const LaneView& view, std::uint64_t end_ticks) c
   const std::uint64_t read_ns = last.ns - std::min(last.ns, birth_cpu_ns);
   const std::uint64_t since_ns = ns(busy_until - std::min(busy_until, last.ticks));
   if (waits_from == 0 && !view.active && last.ticks == view.cpu_reading_ticks) {
-    return read_ns + static_cast<std::uint64_t>(view.cpu_share * static_cast<double>(since_ns));
+    // What it did in a moment says nothing of a long time after.
+    constexpr std::uint64_t kFarthest = 16;
+    const std::uint64_t told_ns = std::min(since_ns, kFarthest * view.cpu_share_of_ns);
+    return read_ns + static_cast<std::uint64_t>(view.cpu_share * static_cast<double>(told_ns));
   }
   return std::clamp(wall_ns - off_ns, read_ns, read_ns + since_ns);
 }
 
 void LaneTable::complete_thread(LaneView& view, std::uint64_t end_ticks, bool ended) {
   const Lane& lane = arena_.lane(view.index);
-  drain_.write_spans(view);
-  snapshot_.take_counters(view);
-  view.active = snapshot_.is_active(view) || view.active;
   const std::uint64_t said_ticks = peek(lane.exit_ticks);
   if (said_ticks >= view.thread.birth_ticks && said_ticks < end_ticks) {
     end_ticks = said_ticks;
   }
+  drain_.write_spans(view);
+  snapshot_.take_counters(view);
+  view.active = snapshot_.is_active(view) || view.active;
   snapshot_.take_open_calls(view, end_ticks, true);
   count_losses(view);
   take_own_name(view);
@@ -353,7 +357,23 @@ void LaneTable::close(LaneView& view, std::uint64_t end_ticks) {
   views_[index].reset();
 }
 
+// Of a thread that will never get the lock that it waits for. While all lanes of the process are
+// known: another one's may have it.
+void LaneTable::note_unfinished_wait(LaneView& view, std::uint64_t end_ticks) {
+  const Lane& lane = arena_.lane(view.index);
+  const std::uint64_t waits_from = snapshot_.waiting_since(view);
+  if (waits_from != 0 && peek(lane.awaited_cell) != 0 &&
+      peek(lane.awaited_since_ticks) >= waits_from) {
+    drain_.add_unfinished_wait(view, end_ticks);
+  }
+}
+
 void LaneTable::close_process(ProcessEntry& process, std::uint64_t end_ticks) {
+  for (const std::uint32_t index : process.lanes) {
+    while (drain_.drain(*views_[index], true) != 0) {
+    }
+    note_unfinished_wait(*views_[index], end_ticks);
+  }
   for (const std::uint32_t index : std::exchange(process.lanes, {})) {
     close(*views_[index], end_ticks);
   }
@@ -370,6 +390,7 @@ void LaneTable::finish(std::uint64_t now_ticks) {
   for (const std::unique_ptr<LaneView>& view : views_) {
     if (view != nullptr) {
       drain_.drain(*view, false);
+      note_unfinished_wait(*view, now_ticks);
       refresh_thread(*view, now_ticks);
       complete_thread(*view, now_ticks, false);
     }

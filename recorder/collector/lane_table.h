@@ -44,6 +44,7 @@ class LaneTable {
  private:
   void take_in(std::uint32_t index);
   void close(LaneView& view, std::uint64_t end_ticks);
+  void note_unfinished_wait(LaneView& view, std::uint64_t end_ticks);
   void complete_thread(LaneView& view, std::uint64_t end_ticks, bool ended);
   std::uint64_t cpu_ns(const LaneView& view, std::uint64_t end_ticks) const;
   void count_losses(const LaneView& view);

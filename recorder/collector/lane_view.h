@@ -76,6 +76,7 @@ struct LaneView {
   std::uint64_t cpu_reading_ns = 0;     // of the thread's whole life
   std::uint64_t cpu_reading_ticks = 0;  // when; 0: never
   double cpu_share = 1;                 // of the time between that and the reading before
+  std::uint64_t cpu_share_of_ns = 0;    // how long it was measured
   std::uint64_t open_calls_ticks = 0;   // when open calls were looked at last
   bool open_calls_empty = true;
 };

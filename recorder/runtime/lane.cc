@@ -76,6 +76,7 @@ void clear_counters(Lane* lane) {
   lane->stacks_shortened = 0;
   lane->events_dropped = 0;
   lane->allocations_dropped = 0;
+  lane->awaited_cell = 0;
   lane->exit_ticks = 0;
   lane->exit_cpu_ns = 0;
   lane->seen_ticks = 0;

@@ -6,6 +6,7 @@
 #include "recorder/runtime/calling_context.h"
 #include "recorder/runtime/clock.h"
 #include "recorder/runtime/context_tree.h"
+#include "recorder/runtime/record.h"
 #include "recorder/runtime/session.h"
 #include "recorder/runtime/syscalls.h"
 
@@ -322,12 +323,26 @@ LockWait begin_lock_wait(std::uint64_t lock, std::uint64_t pc, std::uint32_t own
   return wait;
 }
 
+void note_lock_wait(const OpenOperation& open, const LockWait& wait) {
+  Lane* lane = open.lane;
+  if (lane == nullptr || wait.holder_tid == 0) {
+    return;
+  }
+  lane->awaited_holder_tid = wait.holder_tid;
+  lane->awaited_holder_cell = wait.holder_node;
+  lane->awaited_holder_lane = wait.holder_lane;
+  lane->awaited_since_ticks = open.start_ticks;
+  signal_fence();
+  lane->awaited_cell = open.object_cell;
+}
+
 void report_lock_wait(const OpenOperation& open, const LockWait& wait,
                       std::uint64_t duration_ticks) {
   Lane* lane = open.lane;
   if (!is_current(open)) {
     return;
   }
+  lane->awaited_cell = 0;
   std::uint64_t shortest_ticks = kLongWaitNs * g_session.ticks_per_ns_q32 >> 32U;
   if (lane->span_threshold_ticks < shortest_ticks) {
     shortest_ticks = lane->span_threshold_ticks;

@@ -147,6 +147,9 @@ struct LockWait {
 // `owner_tid`: who has it, if the lock itself says so, else 0.
 LockWait begin_lock_wait(std::uint64_t lock, std::uint64_t pc, std::uint32_t owner_tid);
 
+// The wait begins: leaves a note for the case that it never ends.
+void note_lock_wait(const OpenOperation& open, const LockWait& wait);
+
 // After the wait, whatever it brought: says who was waited for, if it lasted long enough to be a
 // span.
 void report_lock_wait(const OpenOperation& open, const LockWait& wait,

@@ -22,6 +22,19 @@ class LockOrder(EndToEndTest):
         self.assertEqual(sorted(cycles),
                          [["opposite_a", "opposite_b"], ["ring_a", "ring_b", "ring_c"]])
 
+    def test_a_deadlock_says_who_has_what(self):
+        recorded = self.record([program("deadlock")])
+        self.assertEqual((recorded.status, recorded.stdout), (-14, b"deadlocked\n"))
+        analysis = recorded.analysis()
+        names = {thread["tid"]: thread["name"] for thread in analysis["threads"]}
+        locks = {row["object"]["name"]: row for row in analysis["locks"]}
+        for lock, holder in [("g_left", "has_left"), ("g_right", "has_right")]:
+            self.assertEqual(locks[lock]["open_calls"], 1, lock)
+            holders = locks[lock]["holders"]
+            self.assertEqual([(names[one["tid"]], one["function"]) for one in holders],
+                             [(holder, "cross")], lock)
+            self.assertGreater(holders[0]["wait_ns"], 0.5e9, lock)
+
     def test_waits_of_each_kind_of_lock(self):
         recorded = self.record([program("wait_kinds")])
         locks = {row["object"]["name"]: row for row in recorded.analysis()["locks"]}
