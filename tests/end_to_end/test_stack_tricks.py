@@ -167,7 +167,7 @@ class OddFrames(StackTricks):
     """Frames that no unwinder gets past: the program goes on, samples stay and tell why."""
 
     def play(self, how, count, told, *plugin):
-        rounds = size(100, 30)
+        rounds = size(300, 150)  # timers fire every 4 ms: enough work for some of them
         for name in ["odd_frames", "plain_odd_frames"]:
             for options in SAMPLERS:
                 recorded = self.assert_transparent([program(name), how, str(rounds), *plugin],
