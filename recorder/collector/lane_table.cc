@@ -43,6 +43,7 @@ LaneTable::LaneTable(const Arena& arena, ProcessTable& processes, LaneNodes& nod
       budget_(budget),
       tasks_(tasks),
       recording_(recording),
+      cpu_time_(arena, snapshot),
       ns_per_tick_q60_(peek(arena.header().options.ns_per_tick_q60)) {
   views_.resize(arena.geometry().lane_count);
   drain_.know_lanes(views_);
@@ -134,6 +135,7 @@ void LaneTable::snapshot(std::uint64_t now_ticks, std::uint64_t elapsed_ticks) {
       continue;
     }
     view->active = true;
+    view->active_since_reading = true;
     snapshot_.take_counters(*view);
     if (budget_.active()) {
       budget_.settle(*view, elapsed_ticks, now_ticks);
@@ -174,21 +176,6 @@ void LaneTable::take_own_name(LaneView& view) const {
   }
 }
 
-void LaneTable::note_reading(LaneView& view, std::uint64_t cpu_ns, std::uint64_t now_ticks) const {
-  const bool first = view.cpu_reading_ticks == 0;
-  const std::uint64_t from_ticks = first ? view.thread.birth_ticks : view.cpu_reading_ticks;
-  const std::uint64_t from_ns =
-      first ? peek(arena_.lane(view.index).birth_cpu_ns) : view.cpu_reading_ns;
-  const std::uint64_t wall_ns =
-      ns_of_ticks(now_ticks - std::min(now_ticks, from_ticks), ns_per_tick_q60_);
-  const std::uint64_t used_ns = cpu_ns - std::min(cpu_ns, from_ns);
-  view.cpu_share =
-      used_ns < wall_ns ? static_cast<double>(used_ns) / static_cast<double>(wall_ns) : 1;
-  view.cpu_share_of_ns = wall_ns;
-  view.cpu_reading_ns = cpu_ns;
-  view.cpu_reading_ticks = now_ticks;
-}
-
 void LaneTable::refresh_thread(LaneView& view, std::uint64_t now_ticks) {
   const std::uint64_t cpu_before = view.thread.cpu_ns;
   const std::string name_before = view.thread.name;
@@ -198,9 +185,9 @@ void LaneTable::refresh_thread(LaneView& view, std::uint64_t now_ticks) {
     view.thread.name = std::move(name);
   }
   if (const auto times = read_thread_times(view.process->outer_pid, view.outer_tid)) {
-    note_reading(view, times->cpu_ns, now_ticks);
+    cpu_time_.note_reading(view, times->cpu_ns, now_ticks);
     view.thread.runnable_ns = times->runnable_ns;
-    view.thread.cpu_ns = cpu_ns(view, now_ticks);
+    view.thread.cpu_ns = cpu_time_.ns(view, now_ticks);
   }
   if (view.thread.cpu_ns != cpu_before || view.thread.name != name_before) {
     recording_.add(view.thread);
@@ -281,54 +268,6 @@ void LaneTable::count_losses(const LaneView& view) {
   losses.set(LossKind::kUnfilteredNodes, thread, "no filter verdict", peek(lane.filter_timeouts));
 }
 
-namespace {
-
-struct CpuReading {
-  std::uint64_t ns = 0;  // of the thread's whole life
-  std::uint64_t ticks = 0;
-};
-
-}  // namespace
-
-// CPU time since the thread's first record. A thread that was killed has not told: then the last
-// reading bounds it from below and, with the time until it began to wait, from above, and so does
-// its wall time less the time off the CPU, which only calls tell. Of one that makes none, the best
-// guess is that it went on as before.
-std::uint64_t LaneTable::cpu_ns(const LaneView& view, std::uint64_t end_ticks) const {
-  const Lane& lane = arena_.lane(view.index);
-  const std::uint64_t birth_cpu_ns = peek(lane.birth_cpu_ns);
-  const std::uint64_t exit_cpu_ns = peek(lane.exit_cpu_ns);
-  if (exit_cpu_ns > birth_cpu_ns) {
-    return exit_cpu_ns - birth_cpu_ns;
-  }
-  const auto ns = [&](std::uint64_t ticks) { return ns_of_ticks(ticks, ns_per_tick_q60_); };
-  const std::uint64_t wall_ns = ns(end_ticks - std::min(end_ticks, view.thread.birth_ticks));
-  const std::uint64_t off_ns = std::min(wall_ns, ns(view.off_cpu_ticks));
-  CpuReading last = {view.cpu_reading_ns, view.cpu_reading_ticks};
-  if (view.outer_tid == view.process->outer_pid && view.process->exec_cpu_ns != 0) {
-    last = {view.process->exec_cpu_ns, end_ticks};
-  }
-  // The process's own, where they are later: exit() reads all.
-  for (const CpuReading& own : {CpuReading{peek(lane.last_sync_cpu_ns), peek(lane.last_sync_ticks)},
-                                CpuReading{peek(lane.seen_cpu_ns), peek(lane.seen_ticks)}}) {
-    last = own.ticks > last.ticks && own.ticks <= end_ticks ? own : last;
-  }
-  if (last.ticks == 0) {
-    return wall_ns - off_ns;
-  }
-  const std::uint64_t waits_from = snapshot_.waiting_since(view);
-  const std::uint64_t busy_until = waits_from == 0 ? end_ticks : std::min(end_ticks, waits_from);
-  const std::uint64_t read_ns = last.ns - std::min(last.ns, birth_cpu_ns);
-  const std::uint64_t since_ns = ns(busy_until - std::min(busy_until, last.ticks));
-  if (waits_from == 0 && !view.active && last.ticks == view.cpu_reading_ticks) {
-    // What it did in a moment says nothing of a long time after.
-    constexpr std::uint64_t kFarthest = 16;
-    const std::uint64_t told_ns = std::min(since_ns, kFarthest * view.cpu_share_of_ns);
-    return read_ns + static_cast<std::uint64_t>(view.cpu_share * static_cast<double>(told_ns));
-  }
-  return std::clamp(wall_ns - off_ns, read_ns, read_ns + since_ns);
-}
-
 void LaneTable::complete_thread(LaneView& view, std::uint64_t end_ticks, bool ended) {
   const Lane& lane = arena_.lane(view.index);
   const std::uint64_t said_ticks = peek(lane.exit_ticks);
@@ -337,11 +276,11 @@ void LaneTable::complete_thread(LaneView& view, std::uint64_t end_ticks, bool en
   }
   drain_.write_spans(view);
   snapshot_.take_counters(view);
-  view.active = snapshot_.is_active(view) || view.active;
+  view.active_since_reading = snapshot_.is_active(view) || view.active_since_reading;
   snapshot_.take_open_calls(view, end_ticks, true);
   count_losses(view);
   take_own_name(view);
-  view.thread.cpu_ns = cpu_ns(view, end_ticks);
+  view.thread.cpu_ns = cpu_time_.ns(view, end_ticks);
   view.thread.exit_ticks = ended ? std::max(end_ticks, view.thread.birth_ticks) : 0;
   recording_.add(view.thread);
 }

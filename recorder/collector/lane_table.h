@@ -18,6 +18,7 @@
 #include "recorder/collector/process_table.h"
 #include "recorder/collector/recording.h"
 #include "recorder/collector/sample_tasks.h"
+#include "recorder/collector/thread_cpu_time.h"
 
 namespace spyglass::collector {
 
@@ -46,11 +47,9 @@ class LaneTable {
   void close(LaneView& view, std::uint64_t end_ticks);
   void note_unfinished_wait(LaneView& view, std::uint64_t end_ticks);
   void complete_thread(LaneView& view, std::uint64_t end_ticks, bool ended);
-  std::uint64_t cpu_ns(const LaneView& view, std::uint64_t end_ticks) const;
   void count_losses(const LaneView& view);
   bool is_gone(LaneView& view) const;
   void take_own_name(LaneView& view) const;
-  void note_reading(LaneView& view, std::uint64_t cpu_ns, std::uint64_t now_ticks) const;
   void refresh_thread(LaneView& view, std::uint64_t now_ticks);
   void refresh_young(std::uint64_t now_ticks);
   void see_which_ran();
@@ -65,6 +64,7 @@ class LaneTable {
   OverheadBudget& budget_;
   SampleTasks& tasks_;
   Recording& recording_;
+  ThreadCpuTime cpu_time_;
   std::uint64_t ns_per_tick_q60_;
   std::vector<std::unique_ptr<LaneView>> views_;  // by lane
   std::vector<std::uint32_t> claimed_;            // lanes being set up, as of the last pass

@@ -69,8 +69,9 @@ struct LaneView {
   std::vector<BucketGroup> buckets;
   std::uint32_t newest_seen = 0;
   LaneActivity activity;
-  bool active = false;              // since the last second's look
-  std::uint64_t off_cpu_ticks = 0;  // of all nodes
+  bool active = false;                // since the last second's look
+  bool active_since_reading = false;  // of the CPU time
+  std::uint64_t off_cpu_ticks = 0;    // of all nodes
 
   // Live CPU time.
   std::uint64_t cpu_reading_ns = 0;     // of the thread's whole life

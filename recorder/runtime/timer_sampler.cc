@@ -31,7 +31,7 @@ struct ThreadSampling {
   std::int32_t timer;  // the kernel's number + 1; 0: none
   std::uint32_t owed;  // periods whose samples could not be taken: the next one stands for them
   bool held;
-  bool slow;    // the last sample took long
+  bool slow;    // the last sample took long, perhaps only because others had the CPU meanwhile
   bool paused;  // the timer was told to leave time to the program
 };
 __thread ThreadSampling t_sampling;
@@ -46,8 +46,8 @@ struct TimerEvent {
 };
 static_assert(sizeof(TimerEvent) == 64);
 
-// Where samples take longer than half a period (the program is stepped through by a debugger, or
-// emulated), the program would hardly get on between two of them.
+// Where samples take more CPU time than half a period (the program is stepped through by a
+// debugger, or emulated), the program would hardly get on between two of them.
 constexpr std::uint64_t kTooLongPart = 2;
 constexpr std::uint64_t kPauseFactor = 8;
 constexpr std::uint64_t kLongestPauseNs = 1'000'000'000;
@@ -58,23 +58,36 @@ timespec timespec_of(std::uint64_t ns) {
 
 // The next signal comes after the program has had this much longer than the sample took. What falls
 // into the pause is owed.
-void pause_after(std::uint64_t begin_ticks) {
+void pause_after(std::uint64_t sample_cpu_ns) {
   const std::uint64_t interval_ns = g_session.arena->options.sample_interval_ns;
-  const std::uint64_t took_ticks = ticks() - begin_ticks;
-  const std::uint64_t interval_ticks = interval_ns * (g_session.ticks_per_ns_q32 >> 16U) >> 16U;
-  const bool slow = took_ticks >= interval_ticks / kTooLongPart;
-  const bool again = slow && t_sampling.slow;  // once, the thread may have lost its CPU meanwhile
-  t_sampling.slow = slow;
-  if (!again || t_sampling.timer == 0) {
-    return;
-  }
-  const std::uint64_t wanted = 1 + kPauseFactor * took_ticks / (interval_ticks + 1);
+  const std::uint64_t wanted = 1 + kPauseFactor * sample_cpu_ns / interval_ns;
   const std::uint64_t most = 1 + kLongestPauseNs / interval_ns;
   const std::uint64_t periods = wanted < most ? wanted : most;
   const itimerspec times = {timespec_of(interval_ns), timespec_of(periods * interval_ns)};
-  if (kernel(SYS_timer_settime, t_sampling.timer - 1, 0, &times, nullptr) == 0) {
+  if (t_sampling.timer != 0 &&
+      kernel(SYS_timer_settime, t_sampling.timer - 1, 0, &times, nullptr) == 0) {
     t_sampling.owed += static_cast<std::uint32_t>(periods - 1);
     t_sampling.paused = true;
+  }
+}
+
+struct SampleStart {
+  std::uint64_t ticks;
+  std::uint64_t cpu_ns;  // 0: not asked for, as that is a system call
+};
+
+SampleStart start_of_sample() { return {ticks(), t_sampling.slow ? thread_cpu_ns() : 0}; }
+
+void pause_if_slow(const SampleStart& start) {
+  const std::uint64_t interval_ns = g_session.arena->options.sample_interval_ns;
+  const std::uint64_t interval_ticks = interval_ns * (g_session.ticks_per_ns_q32 >> 16U) >> 16U;
+  t_sampling.slow = ticks() - start.ticks >= interval_ticks / kTooLongPart;
+  if (!t_sampling.slow || start.cpu_ns == 0) {
+    return;
+  }
+  const std::uint64_t took_ns = thread_cpu_ns() - start.cpu_ns;
+  if (took_ns >= interval_ns / kTooLongPart) {
+    pause_after(took_ns);
   }
 }
 
@@ -106,7 +119,7 @@ struct Sample {
 
 void record_sample(void* taken) {
   auto [lane, interrupted, periods] = *static_cast<const Sample*>(taken);
-  const std::uint64_t begin_ticks = ticks();
+  const SampleStart start = start_of_sample();
   const bool in_pause = comes_in_pause();
   if (!in_pause) {
     periods += t_sampling.owed;
@@ -123,11 +136,11 @@ void record_sample(void* taken) {
   EventParts event = {};
   event.kind = static_cast<std::uint32_t>(format::EventKind::kSample);
   event.node_cell = cell_of(lane, node);
-  event.start_ticks = begin_ticks;
+  event.start_ticks = start.ticks;
   event.value = periods;
   push_event(lane, event, false);
   if (!in_pause) {
-    pause_after(begin_ticks);
+    pause_if_slow(start);
   }
 }
 
