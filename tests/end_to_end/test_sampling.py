@@ -68,7 +68,7 @@ class PerfSampling(EndToEndTest):
             self.assertLess(sum(thread["cpu_ns"] for thread in analysis["threads"]), 110e6)
 
     def test_the_kernels_part_of_the_cpu_time_is_told(self):
-        command = ["dd", "if=/dev/zero", "of=/dev/null", "bs=1M", "count=4000", "status=none"]
+        command = ["dd", "if=/dev/zero", "of=/dev/null", "bs=8k", "count=200000", "status=none"]
         by_perf, by_timer = (self.record(command, f"--sampler={sampler}")
                              for sampler in ["perf", "timer"])
         told = "of the CPU time was in the kernel"
