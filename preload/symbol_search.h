@@ -7,7 +7,7 @@
 //   Where    preload/; while the library is set up, or where the loader is at work anyway.
 //   Threads  no library may be unloaded meanwhile.
 //   Memory   none.
-//   Errors   a library without a GNU hash table counts as one that may define anything.
+//   Errors   a library without a hash table counts as one that may define anything.
 #pragma once
 
 namespace spyglass::hooks {

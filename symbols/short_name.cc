@@ -335,7 +335,8 @@ std::size_t prefix_bytes(std::string_view text) {
 
 std::string short_name(const std::string& demangled) {
   std::string_view text = demangled;
-  if (text.empty() || text.size() > kMaxInputBytes || text.front() == '[') {
+  const bool is_go = text.find(".(*") != std::string_view::npos;  // a method: sort.(*Slice).Less
+  if (text.empty() || text.size() > kMaxInputBytes || text.front() == '[' || is_go) {
     return demangled;
   }
   if (text.size() > 19 && is_rust_hash(text.substr(text.size() - 19))) {

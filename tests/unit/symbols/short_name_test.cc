@@ -23,6 +23,7 @@ TEST_CASE("short_name keeps what a reader needs", "[symbols]") {
       {"A::B::method(int) const", "A::B::method"},
       {"A::method() &&", "A::method"},
       {"A::~A()", "A::~A"},
+      {"sort.(*IntSlice).Less", "sort.(*IntSlice).Less"},  // of Go
       {"(anonymous namespace)::hidden(int)", "(anonymous namespace)::hidden"},
       {"a::(anonymous namespace)::B::f() const", "a::(anonymous namespace)::B::f"},
       {"std::vector<int, std::allocator<int> >::push_back(int const&)",
