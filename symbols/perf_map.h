@@ -20,6 +20,9 @@ namespace spyglass {
 
 inline constexpr std::size_t kMaxMapBytes = 64U << 20U;  // what is longer is not read to its end
 
+// The same for each process: what stands for the module of such code in names and comparisons.
+inline constexpr char kMadeAtRunTime[] = "[made at run time]";
+
 // Whether `path` is the place of such a file.
 bool is_perf_map_path(const std::string& path);
 

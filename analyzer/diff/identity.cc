@@ -6,6 +6,7 @@
 #include <unordered_set>
 
 #include "analyzer/report/name_match.h"
+#include "symbols/perf_map.h"
 
 namespace spyglass {
 namespace {
@@ -52,7 +53,9 @@ bool is_renamed(const Profile& base, const Profile& now, const std::string& base
 std::string plain_key(const Function& function, const std::string& program) {
   if (function.module.empty() && function.name.starts_with("0x")) return "0x";
   std::string key;
-  if (program.empty() || function.module != program) {
+  if (is_perf_map_path(function.module)) {
+    key = kMadeAtRunTime;  // not by the process's number
+  } else if (program.empty() || function.module != program) {
     key = unversioned(module_name(function.module));
   }
   return key + kSeparator + function.name;

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "symbols/elf_symbols.h"
+#include "symbols/perf_map.h"
 
 namespace spyglass::model {
 namespace {
@@ -45,7 +46,9 @@ std::string demangled(const std::string& symbol) {
 void name_function(const format::FrameInfo& frame, Function& function) {
   function.symbol = frame.function;
   function.name = demangled(frame.function);
-  function.short_name = short_name(function.name);
+  // Of code made at run time it is no C++: "JS:*run server.js:7:11".
+  function.short_name =
+      is_perf_map_path(function.module) ? function.name : short_name(function.name);
   function.file = frame.file;
   function.line = frame.line;
 }
@@ -224,7 +227,9 @@ void FunctionIndex::add_frames(Site& site, std::uint32_t module) {
     chains_.push_back(add_function("truncated", special(kTruncatedName)));
   } else if (!site.named()) {
     const std::string& path = module_path(site.record.module);
-    Function function = special(in_brackets(path.empty() ? "unknown" : file_name(path)));
+    Function function =
+        special(is_perf_map_path(path) ? kMadeAtRunTime
+                                       : in_brackets(path.empty() ? "unknown" : file_name(path)));
     function.module = path;
     function.kind = FunctionKind::kUnnamed;
     chains_.push_back(add_function("module " + std::to_string(module), std::move(function)));

@@ -351,9 +351,10 @@ void Collector::close_session() {
   info.end = end;
   info.interrupted = interrupted_;
   info.demoted = budget_.demoted();
-  info.coverage = coverage_.all();
   const NodeInterner& nodes = recording_.nodes();
   const FoundSymbols found = find_symbols(nodes.modules(), nodes.sites());
+  coverage_.add_missing_maps(found.missing_maps);
+  info.coverage = coverage_.all();
   recording_.losses().add(format::LossKind::kSymbols, 0, "looking names up took too long",
                           found.not_looked_up);
   summary_.complete = recording_.finish(found.symbols, info);

@@ -80,6 +80,17 @@ void CoverageNotes::add_cxx_runtimes(std::span<const format::ModuleInfo> modules
   }
 }
 
+void CoverageNotes::add_missing_maps(std::span<const std::string> maps) {
+  if (maps.empty()) {
+    return;
+  }
+  const std::string which =
+      maps.size() == 1 ? maps.front()
+                       : "/tmp/perf-PID.map of " + std::to_string(maps.size()) + " processes";
+  add("code made at run time", "has no names, as there is no " + which +
+                                   " (node --perf-basic-prof, java -XX:+DumpPerfMapAtExit)");
+}
+
 std::vector<format::CoverageRecord> CoverageNotes::all() const {
   const std::lock_guard lock(mutex_);
   return notes_;

@@ -30,6 +30,8 @@ class CoverageNotes {
   void add_unseen_crash(const std::string& executable, int signal);
   // Files that throw by a C++ runtime of their own. Reads them.
   void add_cxx_runtimes(std::span<const format::ModuleInfo> modules);
+  // Code made at run time, and no file with its names. `maps`: /tmp/perf-PID.map.
+  void add_missing_maps(std::span<const std::string> maps);
 
   std::vector<format::CoverageRecord> all() const;
 

@@ -32,6 +32,8 @@ class ModuleNames {
     }
   }
 
+  bool misses_map() const { return is_perf_map_path(module_.path) && !map_; }
+
   std::vector<format::FrameInfo> at(std::uint64_t offset) {
     const bool instruction = (offset & format::kPcSite) != 0;
     offset &= ~format::kPcSite;
@@ -102,6 +104,9 @@ FoundSymbols find_symbols(const std::vector<format::ModuleInfo>& modules,
     if (site.module != module) {
       module = site.module;
       names.emplace(modules[module - 1]);
+      if (names->misses_map()) {
+        found.missing_maps.push_back(modules[module - 1].path);
+      }
     }
     if (std::vector<format::FrameInfo> frames = names->at(site.offset); !frames.empty()) {
       found.symbols.push_back({site.id, std::move(frames)});

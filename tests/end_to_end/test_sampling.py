@@ -142,11 +142,27 @@ class PerfSampling(EndToEndTest):
                 self.assertGreater(samples["[recording by Spyglass]"],
                                    sum(samples.values()) / 3, samples)
 
+    MADE_LOOP = "JS:*made_loop here.js:7:1"
+
     def test_code_made_at_run_time(self):
-        recorded = self.assert_made_code_named()
-        self.assertGreater(self.self_samples(recorded)["made_loop"], 50)
+        recorded, other = self.assert_made_code_named(), self.assert_made_code_named()
+        self.assertGreater(self.self_samples(recorded)[self.MADE_LOOP], 50)
         run_function = [f for f in recorded.functions() if f["name"] == "run"]
         self.assertGreater(run_function[0]["samples"]["total"], 50)
+        text = run([SPYGLASS, "analyze", recorded.path]).stdout.decode()
+        self.assertIn(self.MADE_LOOP, text)
+        # Of another process, but the same function.
+        changes = run([SPYGLASS, "diff", recorded.path, other.path, "--threshold=5%"]).stdout
+        self.assertNotIn(b"made_loop", changes)
+
+    def test_code_made_at_run_time_without_names(self):
+        recorded, other = (self.record([program("jit_code"), "400000000", "nameless"], PERF)
+                           for _ in range(2))
+        self.assertGreater(self.self_samples(recorded)["[made at run time]"], 50)
+        note, = recorded.analysis()["coverage"]
+        self.assertIn(recorded.stdout.decode().strip(), note["reason"])
+        changes = run([SPYGLASS, "diff", recorded.path, other.path, "--threshold=5%"]).stdout
+        self.assertNotIn(b"made at run time", changes)
 
     def assert_made_code_named(self):
         recorded = self.record([program("jit_code")], PERF)
@@ -154,7 +170,7 @@ class PerfSampling(EndToEndTest):
         self.addCleanup(os.unlink, path)
         self.assertEqual(recorded.status, 0)
         names = {f["name"] for f in recorded.functions()}
-        self.assertTrue({"made_loop", "made_caller"} <= names, names)
+        self.assertTrue({self.MADE_LOOP, "made_caller"} <= names, names)
         return recorded
 
 

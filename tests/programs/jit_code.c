@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// jit_code SPINS: burns its CPU time in code that it writes at run time, which keeps a frame
-// pointer and is named in /tmp/perf-PID.map, as just-in-time compilers do.
+// jit_code SPINS [nameless]: burns its CPU time in code that it writes at run time, which keeps a
+// frame pointer and is named in /tmp/perf-PID.map, as just-in-time compilers do; nameless: is not.
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -31,9 +31,10 @@ int main(int argc, char** argv) {
   char path[64];
   snprintf(path, sizeof path, "/tmp/perf-%d.map", (int)getpid());
   FILE* map = fopen(path, "w");
-  fprintf(map, "%lx %zx made_loop\n%lx %zx made_caller\n", (unsigned long)code, sizeof kLoop,
+  fprintf(map, "%lx %zx JS:*made_loop here.js:7:1\n%lx %zx made_caller\n", (unsigned long)code, sizeof kLoop,
           (unsigned long)(code + 64), sizeof kCaller);
   fclose(map);
+  if (argc > 2) unlink(path);
   Loop loop = NULL;
   Caller caller = NULL;
   memcpy(&loop, &code, sizeof loop);
