@@ -8,6 +8,7 @@
 #include "recorder/runtime/operation.h"
 #include "recorder/runtime/session.h"
 #include "recorder/runtime/syscalls.h"
+#include "recorder/runtime/unwind_window.h"
 
 namespace spyglass::runtime {
 namespace {
@@ -37,12 +38,27 @@ bool faults_again(int number, const siginfo_t& info) {
          (number == SIGSEGV || number == SIGBUS || number == SIGFPE || number == SIGILL);
 }
 
+// A call of what is no code, a null pointer most often: nothing there tells how to unwind, but the
+// call has just left its return address.
+StackPoint dying_point(int number, const siginfo_t& info, const ucontext_t& context) {
+  const StackPoint point = interrupted_point(context);
+  const bool is_no_code = faults_again(number, info) && (number == SIGSEGV || number == SIGBUS) &&
+                          reinterpret_cast<std::uint64_t>(info.si_addr) == point.pc;
+  StackReader read(HomeStack{});
+  std::uint64_t caller = 0;
+  if (!is_no_code || !read(point.sp, caller)) {
+    return point;
+  }
+  return {caller, point.sp + sizeof(caller), point.rbp, true};
+}
+
 void record_fatal_signal(int number, const siginfo_t& info, const ucontext_t& context) {
   if (!records(format::OperationClass::kSignal)) {
     return;
   }
   const OpenOperation open = begin_operation(format::Operation::k_fatal_signal,
-                                             interrupted_point(context), signal_object(number));
+                                             dying_point(number, info, context),
+                                             signal_object(number));
   if (open.lane == nullptr) {
     return;
   }

@@ -30,6 +30,14 @@ class FatalSignals(EndToEndTest):
         self.assertEqual(functions[0], "read_from")
         self.assertIn("main", functions)
 
+    def test_calls_of_what_is_no_code(self):
+        for how in ["null_call", "data_call"]:
+            recorded, found = self.check(how, "SIGSEGV")
+            functions = [recorded.functions()[index]["name"] for index in found[0]["stack"]]
+            self.assertEqual(functions[:2], ["call_it", "main"])
+            if how == "null_call":
+                self.assertEqual(found[0]["address"], 0)
+
     def test_the_lines_that_it_was_at(self):
         recorded, found = self.check("segv", "SIGSEGV")
         with open(os.path.join(os.path.dirname(__file__), "..", "programs", "fatal.c"), encoding="utf-8") as source:

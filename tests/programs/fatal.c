@@ -21,6 +21,9 @@ CALLED static int read_from(volatile int* place) {
   int read = *place;  // dies here
   return read + 1;
 }
+CALLED static int call_it(int (*function)(int)) {
+  return function(1) + 1;  // calls no code
+}
 CALLED static int divide(volatile int by) { return 100 / by; }
 
 CALLED static int deep(int depth) {
@@ -141,6 +144,8 @@ int main(int argc, char** argv) {
   vforked();
   fflush(stdout);
   if (!strcmp(how, "segv")) read_from((volatile int*)16);
+  if (!strcmp(how, "null_call")) g_sink = (uint64_t)call_it(NULL);
+  if (!strcmp(how, "data_call")) g_sink = (uint64_t)call_it((int (*)(int))(void*)&g_sink);
   if (!strcmp(how, "ill")) __asm__ volatile("ud2");
   if (!strcmp(how, "trap")) __asm__ volatile("int3");
   if (!strcmp(how, "fpe")) g_sink = (uint64_t)divide(0);
