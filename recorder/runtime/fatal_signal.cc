@@ -56,9 +56,8 @@ void record_fatal_signal(int number, const siginfo_t& info, const ucontext_t& co
   if (!records(format::OperationClass::kSignal)) {
     return;
   }
-  const OpenOperation open = begin_operation(format::Operation::k_fatal_signal,
-                                             dying_point(number, info, context),
-                                             signal_object(number));
+  const OpenOperation open = begin_operation(
+      format::Operation::k_fatal_signal, dying_point(number, info, context), signal_object(number));
   if (open.lane == nullptr) {
     return;
   }
