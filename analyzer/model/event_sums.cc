@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "analyzer/model/event_sums.h"
 
+#include "format/operation.h"
+
 namespace spyglass::model {
 
 // The slot of a node that must not be left out of the tree; the root's for 0.
@@ -26,14 +28,9 @@ void EventSums::see(std::uint32_t thread, const format::EventRecord& event) {
   switch (event.kind) {
     case format::EventKind::kSample:
       return;  // counted in metrics
-    case format::EventKind::kContention: {
-      const Holder holder{object_at(refer(event.node)), event.other_thread,
-                          static_cast<std::uint32_t>(event.value), refer(event.other_node)};
-      Sum& sum = contention_[holder];
-      sum.count += 1;
-      sum.ticks += event.duration_ticks;
+    case format::EventKind::kContention:
+      see_contention(thread, event);
       return;
-    }
     case format::EventKind::kException:
       see_exception(event);
       return;
@@ -46,6 +43,18 @@ void EventSums::see(std::uint32_t thread, const format::EventRecord& event) {
     case format::EventKind::kLockOrder:
       see_order(thread, event);
       return;
+  }
+}
+
+void EventSums::see_contention(std::uint32_t thread, const format::EventRecord& event) {
+  const std::uint32_t node = refer(event.node);
+  const std::uint32_t holder_node = refer(event.other_node);
+  Sum& sum = contention_[{object_at(node), event.other_thread,
+                          static_cast<std::uint32_t>(event.value), holder_node}];
+  sum.count += 1;
+  sum.ticks += event.duration_ticks;
+  if (event.text == format::kStillWaiting && object_at(node) != 0) {
+    unfinished_[thread] = {node, event.other_thread, holder_node, event.duration_ticks};
   }
 }
 

@@ -53,6 +53,13 @@ class EventSums {
     std::uint64_t ticks = 0;
     std::string text;
   };
+  // A lock that the thread waited for to its end.
+  struct UnfinishedWait {
+    std::uint32_t node = 0;  // slot
+    std::uint32_t holder_thread = 0;
+    std::uint32_t holder_node = 0;  // slot
+    std::uint64_t ticks = 0;
+  };
   // Object id, holder's thread, its tid, its node (slot).
   using Holder = std::tuple<std::uint32_t, std::uint32_t, std::uint32_t, std::uint32_t>;
 
@@ -63,17 +70,21 @@ class EventSums {
   }
   // By object ids of the lock that was held and the one taken.
   const std::map<std::pair<std::uint32_t, std::uint32_t>, Order>& orders() const { return orders_; }
+  // By thread.
+  const std::map<std::uint32_t, UnfinishedWait>& unfinished_waits() const { return unfinished_; }
   const std::vector<Fatal>& fatal_signals() const { return fatal_signals_; }
 
  private:
   std::uint32_t refer(std::uint32_t node);
   std::uint32_t object_at(std::uint32_t slot) const;
+  void see_contention(std::uint32_t thread, const format::EventRecord& event);
   void see_exception(const format::EventRecord& event);
   void see_order(std::uint32_t thread, const format::EventRecord& event);
 
   NodeTable& nodes_;
   TickRange range_;
   std::map<Holder, Sum> contention_;
+  std::map<std::uint32_t, UnfinishedWait> unfinished_;
   std::map<std::pair<std::uint32_t, std::uint32_t>, Exceptions> exceptions_;
   std::map<std::pair<std::uint32_t, std::uint32_t>, Order> orders_;
   std::vector<Fatal> fatal_signals_;

@@ -58,6 +58,15 @@ class ObjectWriter {
       contention.wait_ns = ns(sum.ticks);
       profile_.contention.push_back(contention);
     }
+    for (const auto& [thread, wait] : pass_.events().unfinished_waits()) {
+      profile_.unfinished_waits.push_back({thread, object_of(wait.node), layout_.places[wait.node],
+                                           wait.holder_thread, layout_.places[wait.holder_node],
+                                           ns(wait.ticks)});
+    }
+    write_orders();
+  }
+
+  void write_orders() {
     for (const auto& [locks, order] : pass_.events().orders()) {
       const std::uint32_t held = object(locks.first);
       const std::uint32_t taken = object(locks.second);

@@ -11,8 +11,8 @@
 
 namespace spyglass::model {
 
-// Fills Profile::objects, ::uses, ::contention, ::lock_orders, ::exceptions and ::fatal_signals.
-// Takes the counts out of layout.uses.
+// Fills Profile::objects, ::uses, ::contention, ::unfinished_waits, ::lock_orders, ::exceptions and
+// ::fatal_signals. Takes the counts out of layout.uses.
 void write_objects(RecordingPass& pass, Layout& layout, const SessionClock& clock,
                    const SumOptions& options, Profile& profile);
 

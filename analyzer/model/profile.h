@@ -129,6 +129,16 @@ struct Contention {
   double wait_ns = 0;
 };
 
+// A thread waited for a lock when it or the recording ended.
+struct UnfinishedWait {
+  std::uint32_t thread = 0;         // id
+  std::uint32_t object = 0;         // index into objects
+  std::uint32_t node = 0;           // of the operation
+  std::uint32_t holder_thread = 0;  // id of who had the lock when the wait began; 0: not known
+  std::uint32_t holder_node = 0;    // what it did last; 0: not known
+  double wait_ns = 0;
+};
+
 // One lock was taken while another was held.
 struct LockOrder {
   std::uint32_t held = 0;  // index into objects
@@ -210,6 +220,7 @@ struct Profile {
   std::vector<Object> objects;
   std::vector<ObjectUse> uses;  // by node
   std::vector<Contention> contention;
+  std::vector<UnfinishedWait> unfinished_waits;  // by thread
   std::vector<LockOrder> lock_orders;
   std::vector<ExceptionFlow> exceptions;
   std::vector<FatalSignal> fatal_signals;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "analyzer/report/deadlock_view.h"
 #include "analyzer/report/loss_text.h"
 #include "analyzer/report/name_match.h"
 #include "analyzer/report/quantity.h"
@@ -110,23 +111,45 @@ void write_crash_stack(std::ostream& out, const TextStyle& style, const Profile&
   }
 }
 
+std::string thread_text(const Profile& profile, std::uint32_t id) {
+  for (const ThreadInfo& info : profile.threads) {
+    if (info.record.id == id) return fmt::format("{} ({})", info.record.name, info.record.tid);
+  }
+  return "?";
+}
+
+void write_deadlocks(std::ostream& out, const TextStyle& style, const Profile& profile) {
+  const auto cycles = deadlocks(profile);
+  for (std::size_t i = 0; i < std::min(cycles.size(), kMostLines); ++i) {
+    for (const UnfinishedWait* wait : cycles[i]) {
+      const auto in = [&](std::uint32_t node) {
+        return responsible_name(profile, node, style.full_names);
+      };
+      const bool own = wait->holder_thread == wait->thread;
+      write_fact(
+          out, style, wait == cycles[i].front() ? "deadlock" : "",
+          fmt::format("{} waits in {} for {}, which {} took in {}",
+                      thread_text(profile, wait->thread), in(profile.nodes[wait->node].parent),
+                      object_text(profile, wait->object),
+                      own ? "it" : thread_text(profile, wait->holder_thread),
+                      wait->holder_node == 0 ? "?" : in(wait->holder_node)),
+          Tint::kHot);
+    }
+  }
+}
+
 void write_fatal_signals(std::ostream& out, const TextStyle& style, const Profile& profile) {
   for (std::size_t i = 0; i < std::min(profile.fatal_signals.size(), kMostLines); ++i) {
     const FatalSignal& fatal = profile.fatal_signals[i];
-    std::string thread = "?";
-    for (const ThreadInfo& info : profile.threads) {
-      if (info.record.id == fatal.thread) {
-        thread = fmt::format("{} ({})", info.record.name, info.record.tid);
-      }
-    }
     const std::string signal = fatal.object == ObjectUse::kNoObject
                                    ? "a fatal signal"
                                    : object_text(profile, fatal.object);
-    write_fact(out, style, "crash",
-               fmt::format("{} at address {:#x} in thread {}, {} after the start{}{}", signal,
-                           fatal.address, thread, format_duration(fatal.at_ns),
-                           fatal.text.empty() ? "" : ": ", fatal.text),
-               Tint::kHot);
+    write_fact(
+        out, style, "crash",
+        fmt::format("{} at address {:#x} in thread {}, {} after the start{}{}", signal,
+                    fatal.address, thread_text(profile, fatal.thread), format_duration(fatal.at_ns),
+                    fatal.text.empty() ? "" : ": ", fatal.text),
+        Tint::kHot);
     write_crash_stack(out, style, profile, fatal.node);
   }
 }
@@ -225,6 +248,7 @@ void write_summary(std::ostream& out, const TextStyle& style, const Profile& pro
   write_fact(out, style, "duration",
              fmt::format("{}, {}", format_duration(profile.duration_ns), how_it_ended(profile)));
   write_fatal_signals(out, style, profile);
+  write_deadlocks(out, style, profile);
   if (!profile.range_note.empty()) {
     write_fact(out, style, "time range",
                fmt::format("{}..{}: {}", format_duration(profile.range_start_ns),

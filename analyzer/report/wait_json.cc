@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "analyzer/report/wait_json.h"
 
+#include "analyzer/report/deadlock_view.h"
 #include "analyzer/report/exception_view.h"
 #include "analyzer/report/function_order.h"
 #include "analyzer/report/stack_json.h"
@@ -74,6 +75,26 @@ class OperationsWriter {
     json_.end_array();
   }
 
+  void write_deadlocks() {
+    json_.key("deadlocks").begin_array();
+    for (const auto& cycle : deadlocks(profile_)) {
+      json_.new_line();
+      json_.begin_array();
+      for (const UnfinishedWait* wait : cycle) {
+        json_.begin_object();
+        write_thread("tid", wait->thread);
+        write_object("lock", wait->object);
+        json_.key("wait_ns").number(wait->wait_ns);
+        write_place(wait->node);
+        write_thread("holder_tid", wait->holder_thread);
+        json_.key("taken_in").text(responsible_name(profile_, wait->holder_node, true));
+        json_.end_object();
+      }
+      json_.end_array();
+    }
+    json_.end_array();
+  }
+
   void write_io() {
     json_.key("io").begin_array();
     for (const IoRow& row : io_rows(profile_)) {
@@ -123,12 +144,7 @@ class OperationsWriter {
       json_.new_line();
       json_.begin_object();
       json_.key("signal").text(object_text(profile_, fatal.object));
-      json_.key("tid");
-      const ThreadInfo* thread = nullptr;
-      for (const ThreadInfo& info : profile_.threads) {
-        if (info.record.id == fatal.thread) thread = &info;
-      }
-      thread == nullptr ? json_.null() : json_.count(thread->record.tid);
+      write_thread("tid", fatal.thread);
       json_.key("at_ns").number(fatal.at_ns);
       json_.key("address").count(fatal.address);
       json_.key("text").text(fatal.text);
@@ -141,6 +157,15 @@ class OperationsWriter {
  private:
   const std::string& operation(std::uint32_t node) const {
     return profile_.functions[profile_.nodes[node].function].name;
+  }
+
+  void write_thread(std::string_view key, std::uint32_t id) {
+    const ThreadInfo* thread = nullptr;
+    for (const ThreadInfo& info : profile_.threads) {
+      if (info.record.id == id) thread = &info;
+    }
+    json_.key(key);
+    thread == nullptr ? json_.null() : json_.count(thread->record.tid);
   }
 
   void write_object(std::string_view key, std::uint32_t index) {
@@ -217,6 +242,7 @@ void write_operations_json(JsonWriter& json, const Profile& profile,
   OperationsWriter writer(json, profile, position);
   writer.write_waits();
   writer.write_locks();
+  writer.write_deadlocks();
   writer.write_io();
   writer.write_exceptions();
   writer.write_fatal_signals();

@@ -3,7 +3,7 @@
 
 import unittest
 
-from harness import EndToEndTest, program
+from harness import EndToEndTest, SPYGLASS, program, run
 
 
 class LockOrder(EndToEndTest):
@@ -34,6 +34,23 @@ class LockOrder(EndToEndTest):
             self.assertEqual([(names[one["tid"]], one["function"]) for one in holders],
                              [(holder, "cross")], lock)
             self.assertGreater(holders[0]["wait_ns"], 0.5e9, lock)
+        cycle, = analysis["deadlocks"]
+        self.assertEqual({(names[wait["tid"]], wait["lock"]["name"], names[wait["holder_tid"]])
+                          for wait in cycle},
+                         {("has_left", "g_right", "has_right"), ("has_right", "g_left", "has_left")})
+        self.assertEqual({(wait["function"], wait["taken_in"]) for wait in cycle},
+                         {("cross", "cross")})
+        text = run([SPYGLASS, "analyze", recorded.path]).stdout.decode()
+        self.assertRegex(text, r"\ndeadlock +has_\w+ \(\d+\) waits in cross for lock g_\w+, "
+                               r"which has_\w+ \(\d+\) took in cross\n +has_")
+
+    def test_a_lock_that_is_taken_by_who_has_it(self):
+        recorded = self.record([program("deadlock"), "own"])
+        (wait,), = recorded.analysis()["deadlocks"]
+        self.assertEqual((wait["lock"]["name"], wait["function"], wait["tid"]),
+                         ("g_left", "go_own", wait["holder_tid"]))
+        text = run([SPYGLASS, "analyze", recorded.path]).stdout.decode()
+        self.assertIn("waits in go_own for lock g_left, which it took in go_own", text)
 
     def test_waits_of_each_kind_of_lock(self):
         recorded = self.record([program("wait_kinds")])

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// deadlock.c - two threads take two locks in opposite orders and wait for each other until somebody
-// ends the program. Says so first.
+// deadlock [own]: two threads take two locks in opposite orders and wait for each other until
+// somebody ends the program; own: one takes a lock that it has. Says so first.
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <stdio.h>
@@ -28,16 +28,25 @@ static void* go_right(void* nothing) {
   return nothing;
 }
 
-int main(void) {
+static void* go_own(void* nothing) {
+  pthread_setname_np(pthread_self(), "has_own");
+  pthread_mutex_lock(&g_left);
+  pthread_mutex_lock(&g_left);
+  return nothing;
+}
+
+int main(int argc, char** argv) {
+  int own = argc > 1;
+  (void)argv;
   pthread_t left, right;
   pthread_barrier_init(&g_both, NULL, 2);
-  pthread_create(&left, NULL, go_left, NULL);
-  pthread_create(&right, NULL, go_right, NULL);
+  pthread_create(&left, NULL, own ? go_own : go_left, NULL);
+  if (!own) pthread_create(&right, NULL, go_right, NULL);
   usleep(300000);
   puts("deadlocked");
   fflush(stdout);
   alarm(1);  // ends it by SIGALRM
   pthread_join(left, NULL);
-  pthread_join(right, NULL);
+  if (!own) pthread_join(right, NULL);
   return 0;
 }
