@@ -24,6 +24,7 @@
 
 #include <csetjmp>
 #include <csignal>
+#include <cstdarg>
 #include <cstddef>
 #include <cstdint>
 #include <ctime>

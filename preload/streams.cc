@@ -1,89 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// Streams of stdio. libc reads and writes their descriptors by ways that cannot be interposed, so
-// the calls that may come to that are recorded here, with the bytes that the descriptor moved, not
-// those that the caller got. What the buffer can answer is passed on and costs next to nothing.
+// Streams of stdio.
 //
-// Not seen: printf and its like, characters one at a time, wide streams, what exit() flushes.
+// Not seen: scanf and its like, characters one at a time, wide streams, what exit() flushes.
 #include <fcntl.h>
 
 #include <cstring>
 
-#include "preload/hook.h"
-#include "preload/operation_call.h"
-#include "recorder/runtime/descriptors.h"
+#include "preload/stream_call.h"
 
 namespace spyglass::hooks {
 namespace {
-
-// Bits of FILE::_flags, which every binary that used the getc() macro knows.
-constexpr int kUnbuffered = 0x2;
-constexpr int kFailed = 0x20;
-constexpr int kLineBuffered = 0x200;
-constexpr int kWriting = 0x800;
-
-// What a stream holds: a look without its lock, as good as what it decides.
-struct Buffered {
-  std::int64_t unread;
-  std::int64_t unwritten;
-  std::int64_t room;
-  bool failed;
-};
-
-Buffered buffered(const FILE* stream) {
-  const bool writing = (stream->_flags & kWriting) != 0;
-  return {writing ? 0 : stream->_IO_read_end - stream->_IO_read_ptr,
-          writing ? stream->_IO_write_ptr - stream->_IO_write_base : 0,
-          writing ? stream->_IO_buf_end - stream->_IO_write_ptr : 0,
-          (stream->_flags & kFailed) != 0};
-}
-
-bool is_plain(const FILE* stream) { return stream->_fileno >= 0 && stream->_mode <= 0; }
-
-std::uint64_t at_least_0(std::int64_t value) {
-  return value > 0 ? static_cast<std::uint64_t>(value) : 0;
-}
 
 bool holds_line(const FILE* stream, int end) {
   const Buffered now = buffered(stream);
   return now.unread > 0 &&
          std::memchr(stream->_IO_read_ptr, end, static_cast<std::size_t>(now.unread)) != nullptr;
 }
-
-bool fits(const FILE* stream, std::uint64_t bytes) {
-  return (stream->_flags & (kUnbuffered | kLineBuffered)) == 0 &&
-         bytes < at_least_0(buffered(stream).room);
-}
-
-// `gotten`: how many bytes the caller has of the result.
-template <Operation kOperation, typename Call, typename Gotten>
-[[gnu::always_inline]] inline auto read_stream(const StackPoint& caller, FILE* stream, Call call,
-                                               Gotten gotten) {
-  const Buffered before = buffered(stream);
-  return record_call<kOperation>(
-      caller, [&] { return runtime::descriptor_object(stream->_fileno, caller.pc - 1); }, call,
-      [&](auto result) -> OperationResult {
-        const Buffered after = buffered(stream);
-        return {at_least_0(gotten(result) - before.unread + after.unread),
-                after.failed && !before.failed};
-      });
-}
-
-// `given`: how many bytes of the caller's the result says that the stream took.
-template <Operation kOperation, typename Call, typename Given>
-[[gnu::always_inline]] inline auto write_stream(const StackPoint& caller, FILE* stream, Call call,
-                                                Given given) {
-  const Buffered before = buffered(stream);
-  return record_call<kOperation>(
-      caller, [&] { return runtime::descriptor_object(stream->_fileno, caller.pc - 1); }, call,
-      [&](auto result) -> OperationResult {
-        const Buffered after = buffered(stream);
-        return {at_least_0(before.unwritten + given(result) - after.unwritten),
-                after.failed && !before.failed};
-      });
-}
-
-bool records_reads() { return runtime::records(format::OperationClass::kRead); }
-bool records_writes() { return runtime::records(format::OperationClass::kWrite); }
 
 // Records `open_it`, which opens `path`.
 template <typename Open>

@@ -19,6 +19,7 @@ static pthread_rwlock_t g_rwlock = PTHREAD_RWLOCK_INITIALIZER;
 static pthread_spinlock_t g_spin;
 static sem_t g_semaphore;
 static int g_pipe[2];
+static FILE* g_null;
 
 static void lock_unlock(void) {
   pthread_mutex_lock(&g_outer);
@@ -48,6 +49,7 @@ static void pipe_byte(void) {
     abort();
   }
 }
+static void print_line(void) { fprintf(g_null, "%d %s\n", 12345678, "some text"); }
 static void read_clock(void) {
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
@@ -80,9 +82,11 @@ int main(int argc, char** argv) {
   } loops[] = {{"lock_unlock", lock_unlock, 4e6},   {"nested_locks", nested_locks, 2e6},
                {"rwlock_read", read_lock, 4e6},     {"spin_lock", spin_lock, 4e6},
                {"sem_post_wait", semaphore, 4e6},   {"pipe_byte", pipe_byte, 4e5},
+               {"print_line", print_line, 2e6},
                {"clock_gettime", read_clock, 4e6}};
   pthread_t thread;
-  if (pipe(g_pipe) != 0 || pthread_spin_init(&g_spin, 0) != 0 || sem_init(&g_semaphore, 0, 0) != 0 ||
+  g_null = fopen("/dev/null", "w");
+  if (g_null == NULL || pipe(g_pipe) != 0 || pthread_spin_init(&g_spin, 0) != 0 || sem_init(&g_semaphore, 0, 0) != 0 ||
       pthread_create(&thread, NULL, idle, NULL) != 0) {  // libc has short cuts for one thread
     return 1;
   }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Input and output of programs without hooks: every byte, and of what."""
 
+import collections
 import os
 import unittest
 
@@ -41,6 +42,30 @@ class Bytes(EndToEndTest):
         written = moved[("fwrite", "file", "stream")] + moved[("fclose", "file", "stream")]
         self.assertEqual(written, 100000)
         self.assertEqual(len(os.listdir(folder)), 5)
+
+    def test_printf_and_its_like(self):
+        folder = self.new_path(".folder")
+        os.mkdir(folder)
+        recorded = self.record([program("prints"), folder])
+        self.assertEqual((recorded.status, recorded.stdout), (0, b""))
+        moved, calls = collections.Counter(), collections.Counter()
+        for row in recorded.analysis()["waits"]:
+            if row["object"] is not None and row["bytes"]:
+                key = (os.path.basename(row["object"]["name"]), row["operation"])
+                moved[key] += row["bytes"]
+                calls[key] += row["calls"]
+        by_file = collections.Counter()
+        for (name, _), count in moved.items():
+            by_file[name] += count
+        for name in ["plain", "long", "standard", "unbuffered"]:
+            self.assertEqual(by_file[name], os.path.getsize(os.path.join(folder, name)), moved)
+        shared = os.path.getsize(os.path.join(folder, "shared"))
+        self.assertAlmostEqual(by_file["shared"], shared, delta=0.05 * shared)
+        self.assertEqual(calls[("unbuffered", "dprintf")], 20)
+        self.assertEqual(calls[("unbuffered", "fprintf")], 10)
+        self.assertEqual(calls[("long", "fprintf")], 10)
+        self.assertGreater(moved[("standard", "printf")], 50000)
+        self.assertGreater(moved[("plain", "fprintf")], 100000)
 
     def test_sums_by_object(self):
         recorded, _ = self.record_descriptors()

@@ -44,7 +44,7 @@ namespace {
       X(in_thread) X(in_child) X(write) X(open) X(read) X(close) X(poll) X(nanosleep)         \
           X(pthread_mutex_lock) X(pthread_cond_wait) X(pthread_join) X(dlopen) X(waitpid)     \
               X(__cxa_throw) X(__cxa_rethrow) X(fopen) X(fwrite) X(fflush) X(fgets) X(fclose) \
-                  X(fatal_signal)
+                  X(fatal_signal) X(fprintf)
 // clang-format on
 
 struct Counts {
@@ -160,6 +160,8 @@ PLAIN void play_streams() {
     COUNT(fwrite);
     setvbuf(null, nullptr, _IONBF, 0);
     if (fwrite("0123456789", 1, 10, null) != 10) abort();
+    COUNT(fprintf);
+    if (fprintf(null, "%d", i) != 1) abort();
     COUNT(fclose);
     fclose(null);
     COUNT(fopen);
