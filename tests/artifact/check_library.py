@@ -122,12 +122,28 @@ def check_segments_and_tls(library):
             yield f"has {kind} relocations: TLS that is not initial-exec calls into the loader"
 
 
+def check_registers(library, preload):
+    """The program's vector and x87 registers are its own, but those that it passes numbers in."""
+    variadic = set(re.findall(r"^SPYGLASS_HOOK\([^,]+,\s*(\w*printf\w*),.*\.\.\.",
+                              (preload / "hooked_functions.inc").read_text(), re.MULTILINE))
+    function, touches = "?", set()
+    for line in output_of("objdump", "-d", "--no-show-raw-insn", library).splitlines():
+        if header := re.match(r"[0-9a-f]+ <([^.@>]+).*>:$", line):
+            function = header.group(1)
+        elif re.search(r"%[xyz]mm\d|%st\b|\tf(ld|st|ild|ist)", line):
+            touches.add(function)
+    for name in sorted(touches - variadic):
+        yield f"touches vector or x87 registers in {name}"
+    for name in sorted(variadic - touches):
+        yield f"does not pass on numbers with a point in {name}"
+
+
 def main():
     library, root = sys.argv[1], pathlib.Path(sys.argv[2])
     lists = root / "tests" / "artifact"
     wrong = [*check_exports(library, root / "preload"), *check_imports(library, lists),
              *check_dynamic_section(library, lists),
-             *check_segments_and_tls(library)]
+             *check_segments_and_tls(library), *check_registers(library, root / "preload")]
     for line in wrong:
         print(f"libspyglass.so {line}")
     return 1 if wrong else 0

@@ -5,7 +5,7 @@ import collections
 import os
 import unittest
 
-from harness import EndToEndTest, program
+from harness import EndToEndTest, program, run
 
 
 class Bytes(EndToEndTest):
@@ -48,6 +48,14 @@ class Bytes(EndToEndTest):
         os.mkdir(folder)
         recorded = self.record([program("prints"), folder])
         self.assertEqual((recorded.status, recorded.stdout), (0, b""))
+        bare = self.new_path(".bare")
+        os.mkdir(bare)
+        self.assertEqual(run([program("prints"), bare]).status, 0)
+        self.assertEqual(set(os.listdir(bare)), set(os.listdir(folder)))
+        for name in sorted(set(os.listdir(bare)) - {"shared"}):
+            with open(os.path.join(bare, name), "rb") as one, \
+                 open(os.path.join(folder, name), "rb") as other:
+                self.assertEqual(one.read(), other.read(), name)
         moved, calls = collections.Counter(), collections.Counter()
         for row in recorded.analysis()["waits"]:
             if row["object"] is not None and row["bytes"]:
@@ -57,7 +65,7 @@ class Bytes(EndToEndTest):
         by_file = collections.Counter()
         for (name, _), count in moved.items():
             by_file[name] += count
-        for name in ["plain", "long", "standard", "unbuffered"]:
+        for name in ["plain", "long", "standard", "unbuffered", "kinds"]:
             self.assertEqual(by_file[name], os.path.getsize(os.path.join(folder, name)), moved)
         shared = os.path.getsize(os.path.join(folder, "shared"))
         self.assertAlmostEqual(by_file["shared"], shared, delta=0.05 * shared)

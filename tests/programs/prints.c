@@ -22,6 +22,27 @@ static void print_by_list(FILE* stream, const char* format, ...) {
   va_end(values);
 }
 
+// Values of all kinds, more than registers hold.
+#define KINDS "%d %.3f %s %Lf %ld %g %c %e %d %d %d %f %f %f %f %f %f %f %a %zu\n"
+#define VALUES(i)                                                                               \
+  i, i * 1.5, "text", (long double)i * 0.25L, -1L - i, i / 3.0, 'x', 1e300 * i, 1, 2, 3, i + .1, \
+      i + .2, i + .3, i + .4, i + .5, i + .6, i + .7, i * 0.1, (size_t)-1
+
+static void print_kinds(void) {
+  FILE* file = fopen("kinds", "w");
+  for (int i = 0; i < 500; ++i) {
+    fprintf(file, KINDS, VALUES(i));
+    __fprintf_chk(file, 1, KINDS, VALUES(i));
+    print_by_list(file, KINDS, VALUES(i));
+    fflush(file);
+    dprintf(fileno(file), KINDS, VALUES(i));
+    __dprintf_chk(fileno(file), 1, KINDS, VALUES(i));
+    printf(KINDS, VALUES(i));
+    __printf_chk(1, KINDS, VALUES(i));
+  }
+  fclose(file);
+}
+
 static void* print_lines(void* file) {
   for (int i = 0; i < 20000; ++i) fprintf(file, "line %06d of somebody\n", i);
   return NULL;
@@ -46,6 +67,7 @@ int main(int argc, char** argv) {
   if (freopen("standard", "w", stdout) == NULL) return 1;
   for (int i = 0; i < 5000; ++i) printf("%5d\n", i);
   for (int i = 0; i < 5000; ++i) __printf_chk(1, "%5d\n", i);
+  print_kinds();
   fflush(stdout);
 
   file = fopen("unbuffered", "w");
