@@ -6,7 +6,6 @@
 #include <unordered_set>
 
 #include "analyzer/report/name_match.h"
-#include "symbols/perf_map.h"
 
 namespace spyglass {
 namespace {
@@ -53,8 +52,8 @@ bool is_renamed(const Profile& base, const Profile& now, const std::string& base
 std::string plain_key(const Function& function, const std::string& program) {
   if (function.module.empty() && function.name.starts_with("0x")) return "0x";
   std::string key;
-  if (is_perf_map_path(function.module)) {
-    key = kMadeAtRunTime;  // not by the process's number
+  if (function.made_at_run_time) {
+    key = "/";  // no module's name, and not the number of the process
   } else if (program.empty() || function.module != program) {
     key = unversioned(module_name(function.module));
   }

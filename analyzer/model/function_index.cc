@@ -43,12 +43,16 @@ std::string demangled(const std::string& symbol) {
                                    : demangle(symbol.substr(0, plus)) + symbol.substr(plus);
 }
 
+void set_module(const std::string& path, Function& function) {
+  function.module = path;
+  function.made_at_run_time = is_perf_map_path(path);
+}
+
 void name_function(const format::FrameInfo& frame, Function& function) {
   function.symbol = frame.function;
   function.name = demangled(frame.function);
   // Of code made at run time it is no C++: "JS:*run server.js:7:11".
-  function.short_name =
-      is_perf_map_path(function.module) ? function.name : short_name(function.name);
+  function.short_name = function.made_at_run_time ? function.name : short_name(function.name);
   function.file = frame.file;
   function.line = frame.line;
 }
@@ -164,7 +168,7 @@ Function FunctionIndex::describe(const Site& site) const {
     return special(kOverflowName);
   }
   Function function;
-  function.module = module_path(record.module);
+  set_module(module_path(record.module), function);
   if (site.named()) {
     name_function(site.frames.back(), function);
   } else {
@@ -230,7 +234,7 @@ void FunctionIndex::add_frames(Site& site, std::uint32_t module) {
     Function function =
         special(is_perf_map_path(path) ? kMadeAtRunTime
                                        : in_brackets(path.empty() ? "unknown" : file_name(path)));
-    function.module = path;
+    set_module(path, function);
     function.kind = FunctionKind::kUnnamed;
     chains_.push_back(add_function("module " + std::to_string(module), std::move(function)));
   }
@@ -244,7 +248,7 @@ void FunctionIndex::add_frames(Site& site, std::uint32_t module) {
       continue;
     }
     Function function;
-    function.module = module_path(site.record.module);
+    set_module(module_path(site.record.module), function);
     name_function(*frame, function);
     if (is_nameless(site)) {
       function.kind = FunctionKind::kUnnamed;

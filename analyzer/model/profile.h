@@ -78,8 +78,9 @@ struct Function {
   std::uint32_t operation = 0;  // number, of kOperation
   std::string name;             // demangled, full; "[past the tree's bound]", "0x1234" when unknown
   std::string short_name;
-  std::string symbol;  // mangled
-  std::string module;  // path, or empty
+  std::string symbol;             // mangled
+  std::string module;             // path, or empty
+  bool made_at_run_time = false;  // then the module is a /tmp/perf-PID.map, there or not
   std::string file;
   std::uint32_t line = 0;
   Metrics metrics;
