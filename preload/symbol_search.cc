@@ -77,7 +77,8 @@ std::uint32_t sysv_hash(const char* name) {
 
 // What is looked for.
 struct Name {
-  explicit Name(const char* text_) : text(text_), gnu(gnu_hash(text_)), sysv(sysv_hash(text_)) {}
+  explicit Name(const char* wanted)
+      : text(wanted), gnu(gnu_hash(wanted)), sysv(sysv_hash(wanted)) {}
   const char* text;
   std::uint32_t gnu;
   std::uint32_t sysv;
