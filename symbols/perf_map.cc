@@ -52,6 +52,10 @@ bool read_all(int descriptor, std::string& text) {
 
 }  // namespace
 
+std::string perf_map_path(std::uint32_t pid) {
+  return std::string(kPrefix) + std::to_string(pid) + std::string(kSuffix);
+}
+
 bool is_perf_map_path(const std::string& path) {
   if (!path.starts_with(kPrefix) || !path.ends_with(kSuffix) ||
       path.size() <= kPrefix.size() + kSuffix.size()) {

@@ -23,7 +23,8 @@ inline constexpr std::size_t kMaxMapBytes = 64U << 20U;  // what is longer is no
 // The same for each process: what stands for the module of such code in names and comparisons.
 inline constexpr char kMadeAtRunTime[] = "[made at run time]";
 
-// Whether `path` is the place of such a file.
+// Where the process `pid` keeps its file, and whether `path` is such a place.
+std::string perf_map_path(std::uint32_t pid);
 bool is_perf_map_path(const std::string& path);
 
 class PerfMap {

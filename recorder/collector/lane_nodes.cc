@@ -38,7 +38,11 @@ std::uint32_t LaneNodes::site_of(const LaneView& view, const Node& node, std::ui
   }
   const ModuleTable::Module module = modules_.find(peek(node.module), view.process->executable);
   const std::uint64_t pc = (address & format::kPcTag) != 0 ? format::kPcSite : 0;
-  return nodes_.site(module.id, ((rest - module.bias) & ~format::kPcSite) | pc);
+  const std::uint32_t id =
+      module.id != 0 || pc == 0
+          ? module.id
+          : made_code_.module_of(view.process->record.id, view.process->outer_pid, rest);
+  return nodes_.site(id, ((rest - module.bias) & ~format::kPcSite) | pc);
 }
 
 std::uint32_t LaneNodes::identify(LaneView& view, const Node& node, std::uint32_t parent) {

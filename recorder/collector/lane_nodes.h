@@ -14,6 +14,7 @@
 
 #include "recorder/collector/arena_owner.h"
 #include "recorder/collector/lane_view.h"
+#include "recorder/collector/made_code.h"
 #include "recorder/collector/module_table.h"
 #include "recorder/collector/object_table.h"
 
@@ -22,7 +23,7 @@ namespace spyglass::collector {
 class LaneNodes {
  public:
   LaneNodes(const Arena& arena, NodeInterner& nodes, ModuleTable& modules, ObjectTable& objects)
-      : arena_(arena), nodes_(nodes), modules_(modules), objects_(objects) {}
+      : arena_(arena), nodes_(nodes), modules_(modules), objects_(objects), made_code_(nodes) {}
 
   // Id of the node at `cell`; 0: there can be none.
   std::uint32_t find(LaneView& view, std::uint32_t cell) {
@@ -43,6 +44,7 @@ class LaneNodes {
   NodeInterner& nodes_;
   ModuleTable& modules_;
   ObjectTable& objects_;
+  MadeCode made_code_;
   std::vector<std::uint32_t> path_;
   std::vector<std::uint32_t> fresh_;
 };

@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "recorder/collector/unique_fd.h"
+#include "symbols/perf_map.h"
 
 namespace spyglass::collector {
 namespace {
@@ -143,7 +144,7 @@ bool is_anonymous(const std::string& path) {
 SampleImage SampleImage::jit(std::uint32_t pid) {
   SampleImage image;
   image.kind_ = ImageKind::kJit;
-  image.path_ = "/tmp/perf-" + std::to_string(pid) + ".map";
+  image.path_ = perf_map_path(pid);
   return image;
 }
 

@@ -155,6 +155,14 @@ class PerfSampling(EndToEndTest):
         changes = run([SPYGLASS, "diff", recorded.path, other.path, "--threshold=5%"]).stdout
         self.assertNotIn(b"made_loop", changes)
 
+    def test_code_made_at_run_time_seen_from_inside(self):
+        for options in [["--sampler=timer"], [PERF]]:
+            recorded = self.assert_made_code_named(*options)
+            wait, = [row for row in recorded.analysis()["waits"] if row["operation"] == "usleep"]
+            names = [recorded.functions()[index]["name"] for index in wait["stack"]]
+            self.assertEqual(names[:3], ["wait_a_little", "made_caller", "run"])
+            self.assertGreater(self.self_samples(recorded)[self.MADE_LOOP], 50)
+
     def test_code_made_at_run_time_without_names(self):
         recorded, other = (self.record([program("jit_code"), "400000000", "nameless"], PERF)
                            for _ in range(2))
@@ -164,8 +172,8 @@ class PerfSampling(EndToEndTest):
         changes = run([SPYGLASS, "diff", recorded.path, other.path, "--threshold=5%"]).stdout
         self.assertNotIn(b"made at run time", changes)
 
-    def assert_made_code_named(self):
-        recorded = self.record([program("jit_code")], PERF)
+    def assert_made_code_named(self, *options):
+        recorded = self.record([program("jit_code")], *options or [PERF])
         path = recorded.stdout.decode().strip()
         self.addCleanup(os.unlink, path)
         self.assertEqual(recorded.status, 0)

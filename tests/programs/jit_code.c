@@ -17,8 +17,14 @@ static const unsigned char kCaller[] = {0x55, 0x48, 0x89, 0xe5, 0xff, 0xd6, 0x5d
 typedef void (*Loop)(long);
 typedef void (*Caller)(long, Loop);
 
+CALLED static void wait_a_little(long microseconds) {
+  usleep((useconds_t)microseconds);
+  g_sink = 1;
+}
+
 CALLED static void run(Caller caller, Loop loop, long spins) {
   caller(spins, loop);
+  caller(20000, wait_a_little);
   g_sink = (uint64_t)spins;
 }
 
