@@ -14,15 +14,18 @@ namespace {
 using spyglass::collector::MadeCode;
 using spyglass::collector::NodeInterner;
 
-std::uint64_t map_page(int access) {
+std::uint64_t number(const void* address) { return reinterpret_cast<std::uint64_t>(address); }
+
+void* map_page(int access) {
   void* page = ::mmap(nullptr, 4096, access, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   REQUIRE(page != MAP_FAILED);
-  return reinterpret_cast<std::uint64_t>(page);
+  return page;
 }
 
 TEST_CASE("made code is what a process may execute of no file", "[collector]") {
-  const std::uint64_t code = map_page(PROT_READ | PROT_EXEC);
-  const std::uint64_t data = map_page(PROT_READ | PROT_WRITE);
+  void* const code_page = map_page(PROT_READ | PROT_EXEC);
+  void* const data_page = map_page(PROT_READ | PROT_WRITE);
+  const std::uint64_t code = number(code_page);
   const auto pid = static_cast<std::uint32_t>(::getpid());
   NodeInterner nodes;
   MadeCode made(nodes);
@@ -33,10 +36,11 @@ TEST_CASE("made code is what a process may execute of no file", "[collector]") {
   CHECK(nodes.modules()[module - 1].path == spyglass::perf_map_path(pid));
   CHECK(made.module_of(1, pid, code) == module);
   CHECK(made.module_of(1, pid, code + 4096 + 4096 * 4096) == 0);
-  CHECK(made.module_of(1, pid, data) == 0);
-  CHECK(made.module_of(1, pid, reinterpret_cast<std::uint64_t>(&map_page)) == 0);  // of a file
-  ::munmap(reinterpret_cast<void*>(code), 4096);
-  ::munmap(reinterpret_cast<void*>(data), 4096);
+  CHECK(made.module_of(1, pid, number(data_page)) == 0);
+  CHECK(made.module_of(1, pid, number(reinterpret_cast<const void*>(&map_page))) ==
+        0);  // of a file
+  ::munmap(code_page, 4096);
+  ::munmap(data_page, 4096);
 }
 
 TEST_CASE("a process that is gone made no code, unless it left names", "[collector]") {
