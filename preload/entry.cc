@@ -2,6 +2,7 @@
 // What happens when the library is loaded.
 #include "preload/cxx_runtime.h"
 #include "preload/early_memory.h"
+#include "preload/exit_flush.h"
 #include "preload/real.h"
 #include "preload/signals.h"
 #include "recorder/runtime/lane.h"
@@ -10,7 +11,10 @@
 
 namespace {
 
-void note_exit_status(int status, void* /*unused*/) { spyglass::runtime::note_exit(status); }
+void note_exit_status(int status, void* /*unused*/) {
+  spyglass::hooks::record_exit_flush();
+  spyglass::runtime::note_exit(status);
+}
 
 // Early among our own constructors; those of libraries that need none of ours may still run before.
 [[gnu::constructor(101)]] void begin() {

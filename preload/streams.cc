@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Streams of stdio.
 //
-// Not seen: scanf and its like, characters one at a time, wide streams, what exit() flushes.
+// Not seen: scanf and its like, characters one at a time, wide streams, what exit() flushes of
+// other streams than the standard output.
 #include <fcntl.h>
 
 #include <cstring>
 
+#include "preload/exit_flush.h"
 #include "preload/stream_call.h"
 
 namespace spyglass::hooks {
@@ -86,6 +88,24 @@ template <typename Read>
 }
 
 }  // namespace
+
+void record_exit_flush() {
+  if (!records_writes() || !is_plain(stdout)) {
+    return;
+  }
+  const std::uint64_t bytes = at_least_0(buffered(stdout).unwritten);
+  if (bytes == 0) {
+    return;
+  }
+  const StackPoint caller = runtime::caller_point();
+  record_call<Operation::k_exit>(
+      caller, [&] { return runtime::descriptor_object(stdout->_fileno, caller.pc - 1); },
+      [] { return 0; },
+      [&](int /*result*/) -> OperationResult {
+        return {bytes, false};
+      });
+}
+
 }  // namespace spyglass::hooks
 
 namespace hooks = spyglass::hooks;

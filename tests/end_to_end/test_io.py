@@ -75,10 +75,18 @@ class Bytes(EndToEndTest):
         self.assertGreater(moved[("standard", "printf")], 50000)
         self.assertGreater(moved[("plain", "fprintf")], 100000)
 
+    def test_what_exit_writes(self):
+        path = self.new_path(".text")
+        recorded = self.record(["sh", "-c", f"exec {program('lock_orders')} >{path}"])
+        row, = [row for row in recorded.analysis()["io"]
+                if row["object"] and row["object"]["name"] == path]
+        self.assertGreater(os.path.getsize(path), 0)
+        self.assertEqual(row["bytes"], os.path.getsize(path))
+
     def test_sums_by_object(self):
         recorded, _ = self.record_descriptors()
         rows = {row["object"]["name"]: row for row in recorded.analysis()["io"] if row["object"]}
-        self.assertEqual(rows["pipe"]["bytes"], 1280)
+        self.assertEqual(rows["pipe"]["bytes"], 1280 + len("moved\n"))  # at exit
         self.assertEqual(rows["relative"]["bytes"], 30000)
         self.assertEqual(rows["relative"]["errors"], 0)
 
