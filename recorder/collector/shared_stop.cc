@@ -50,7 +50,12 @@ bool says_stopped(int stat) {
 
 }  // namespace
 
-bool is_stopped(pid_t pid) { return says_stopped(open_stat(pid).get()); }
+bool went_on_since_stop(pid_t child) {
+  siginfo_t event = {};
+  constexpr int kEverything = WCONTINUED | WSTOPPED | WEXITED;
+  return ::waitid(P_PID, static_cast<id_t>(child), &event, kEverything | WNOHANG | WNOWAIT) != 0 ||
+         event.si_pid != 0;
+}
 
 void stop_with(pid_t child) {
   const UniqueFd stat = open_stat(child);

@@ -10,8 +10,9 @@
 
 namespace spyglass::collector {
 
-// Whether the process is stopped, by a signal or a tracer. False when it is gone.
-bool is_stopped(pid_t pid);
+// Whether `child` has gone on, or ended, since waitpid() last told of a stop of it; it may be
+// stopped anew. The kernel says so, not its state at this moment. It stays waitable.
+bool went_on_since_stop(pid_t child);
 
 // Returns after a SIGCONT to this process, or once `child` goes on or has ended: a stopped process
 // learns of neither, so a helper, outside of the job and gone afterwards, looks for it.

@@ -147,8 +147,9 @@ void Supervisor::forward(const signalfd_siginfo& info) {
     interrupted_ = interrupted_ || ends;
     return;
   }
-  // Who ended the stop has mostly told the whole job, or only the program.
-  if (number == SIGCONT && std::exchange(continued_, false) && !is_stopped(child_)) {
+  // Who ended the stop has mostly told the whole job, or only the program. Another stop may
+  // have followed: it is not to be undone.
+  if (number == SIGCONT && std::exchange(continued_, false) && went_on_since_stop(child_)) {
     return;
   }
   // The kernel sends what comes from the terminal to the whole process group, the program included.

@@ -133,13 +133,32 @@ class Stops(EndToEndTest):
         recorded = self.finish(process, path)
         self.assertEqual((recorded.status, recorded.stdout), (33, b"finished\n"))
 
+    def test_stopped_while_going_on(self):
+        """The next stop may come before spyglass-run has looked why it goes on."""
+        for options in SAMPLERS:
+            with self.subTest(options):
+                process, path = self.start(program("hot_loop"), self.new_path(".counters"), "2",
+                                           "60000", options=options)
+                target = child_of(process)
+                time.sleep(0.2)
+                os.kill(target, signal.SIGSTOP)
+                self.wait_for_state(process.pid, "T")
+                for turn in range(60):
+                    os.kill(target, signal.SIGCONT)
+                    process.send_signal(signal.SIGCONT)
+                    time.sleep(turn % 30 * 10e-6)
+                    os.kill(target, signal.SIGSTOP)
+                    self.wait_for_state(process.pid, "T")
+                    self.assertEqual(state_of(target), "T", turn)
+                os.kill(target, signal.SIGKILL)
+                self.assertEqual(self.finish(process, path).status, -signal.SIGKILL)
+
     def wait_for_state(self, pid, state):
         for _ in range(500):
             if state_of(pid) == state:
                 return
             time.sleep(0.01)
         self.fail(f"{pid} is in state {state_of(pid)}")
-
 
 
 class Terminal:
