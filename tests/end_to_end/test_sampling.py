@@ -35,21 +35,34 @@ class PerfSampling(EndToEndTest):
             counts[names[thread["pid"]]] += thread["samples"]
         return counts
 
-    def assert_shares(self, recorded):
-        samples = self.self_samples(recorded)
+    def assert_shares(self, arguments):
+        """Within three standard deviations: in one run, or else in the sum of ten.
+
+        One run in a few hundred is further off by chance, which the sum is not, but for a bias.
+        """
+        for runs in (1, 10):
+            samples = collections.Counter()
+            for _ in range(runs):
+                recorded = self.assert_transparent(arguments, PERF)
+                self.assertEqual(recorded.analysis()["samples"]["lost"], 0)
+                samples += self.self_samples(recorded)
+            if self.largest_deviation(samples) < 3:
+                return recorded
+        self.fail(samples)
+
+    def largest_deviation(self, samples):
         total = sum(samples.values())
         self.assertGreater(total, 200)
-        for name, share in [("part70", 0.7), ("part20", 0.2), ("part9", 0.09), ("part1", 0.01)]:
-            sigma = math.sqrt(share * (1 - share) * total)
-            # A few samples go to the start of the program.
-            self.assertLess(abs(samples[name] - share * total), 3 * sigma + 4, samples)
+        # A few samples go to the start of the program.
+        return max(max(0, abs(samples[name] - share * total) - 4) /
+                   math.sqrt(share * (1 - share) * total)
+                   for name, share in [("part70", 0.7), ("part20", 0.2), ("part9", 0.09),
+                                       ("part1", 0.01)])
 
     def test_known_shares(self):
         for threads in ["1", "3"]:
             with self.subTest(threads):
-                recorded = self.assert_transparent([program("cpu_shares"), "4000", threads], PERF)
-                self.assert_shares(recorded)
-                self.assertEqual(recorded.analysis()["samples"]["lost"], 0)
+                self.assert_shares([program("cpu_shares"), "4000", threads])
 
     def test_samples_are_the_cpu_time(self):
         recorded = self.record([program("cpu_shares"), "4000", "2"], PERF)
@@ -82,8 +95,7 @@ class PerfSampling(EndToEndTest):
         self.assertNotIn(told, run([SPYGLASS, "analyze", busy.path]).stdout.decode())
 
     def test_static_program(self):
-        recorded = self.assert_transparent([program("cpu_shares_static"), "4000"], PERF)
-        self.assert_shares(recorded)
+        recorded = self.assert_shares([program("cpu_shares_static"), "4000"])
         self.assertEqual([line["reason"] for line in recorded.analysis()["coverage"]],
                          ["is statically linked"])
         session = run([SPYGLASS_RUN, "-o", self.new_path(), "--", program("cpu_shares_static"), "1"])
