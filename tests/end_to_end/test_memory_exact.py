@@ -11,13 +11,17 @@ from harness import Recording, SPYGLASS, SPYGLASS_RUN, analyze, base_name, progr
 from memory import MEMORY_ONLY, MemoryTest, by_own_frame, installed, own_functions, size
 
 PYTHON = """
-import collections, json, re, threading
+import collections, json, os, re, threading, time
 words = collections.Counter()
 def work(first):
     for i in range(first, %d, 2):
         words.update(re.findall('[a-z0-9]+', json.dumps({'key%%d' %% i: list(range(i %% 50))})))
 threads = [threading.Thread(target=work, args=(k,)) for k in range(2)]
 [t.start() for t in threads]; [t.join() for t in threads]
+# join() returns before the thread has freed all that it will: the end of the process must not come
+# between the two counts of one free.
+while len(os.listdir('/proc/self/task')) > 1:
+    time.sleep(0.001)
 print(len(words))
 """
 
