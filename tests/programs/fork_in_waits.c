@@ -21,6 +21,7 @@ static void* busy(void* unused) {
     (void)!write(g_null, "x", 1);
     usleep(50);
     pthread_mutex_unlock(&g_mutex);
+    usleep(20);  // who takes it back at once starves the others
   }
   return unused;
 }
