@@ -55,7 +55,8 @@ class Jumps(StackTricks):
     def test_far_and_often(self):
         """Each frame that a jump leaves is told, none else."""
         frames, jumps = 1000, size(1000000, 200000)
-        recorded = self.assert_exact_counts([program("longjmp"), "1", str(frames), str(jumps)])
+        recorded = self.assert_exact_counts([program("longjmp"), "1", str(frames), str(jumps)],
+                                            "--on-full=block")
         left = sum(depth + 1 for depth in range(frames)) + 4 * (jumps - 1)
         # From handlers: raise_inside at each of its depths, and the handler itself.
         left += 2 * sum(i % 10 + 2 for i in range(100))
