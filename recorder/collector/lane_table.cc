@@ -69,8 +69,7 @@ void LaneTable::take_in(std::uint32_t index) {
   view.thread.process = process->record.id;
   view.thread.tid = view.outer_tid != 0 ? view.outer_tid : tid;
   take_own_name(view);
-  view.thread.cpu_accuracy = static_cast<format::CpuAccuracy>(
-      std::min(static_cast<std::uint32_t>(peek(lane.cpu_clock)), 2U));
+  take_cpu_accuracy(view);
   recording_.add(view.thread);
   process->lanes.push_back(index);
   nodes_.take_new(view);
@@ -176,10 +175,17 @@ void LaneTable::take_own_name(LaneView& view) const {
   }
 }
 
+// A thread that began with the exact clock may have had to go over to the other since.
+void LaneTable::take_cpu_accuracy(LaneView& view) const {
+  const auto said = static_cast<std::uint32_t>(peek(arena_.lane(view.index).cpu_clock));
+  view.thread.cpu_accuracy = static_cast<format::CpuAccuracy>(std::min(said, 2U));
+}
+
 void LaneTable::refresh_thread(LaneView& view, std::uint64_t now_ticks) {
   const std::uint64_t cpu_before = view.thread.cpu_ns;
   const std::string name_before = view.thread.name;
   take_own_name(view);
+  take_cpu_accuracy(view);
   // Others can rename it, too.
   if (std::string name = read_thread_name(view.process->outer_pid, view.outer_tid); !name.empty()) {
     view.thread.name = std::move(name);
@@ -280,6 +286,7 @@ void LaneTable::complete_thread(LaneView& view, std::uint64_t end_ticks, bool en
   snapshot_.take_open_calls(view, end_ticks, true);
   count_losses(view);
   take_own_name(view);
+  take_cpu_accuracy(view);
   view.thread.cpu_ns = cpu_time_.ns(view, end_ticks);
   view.thread.exit_ticks = ended ? std::max(end_ticks, view.thread.birth_ticks) : 0;
   recording_.add(view.thread);

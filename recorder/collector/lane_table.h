@@ -50,6 +50,7 @@ class LaneTable {
   void count_losses(const LaneView& view);
   bool is_gone(LaneView& view) const;
   void take_own_name(LaneView& view) const;
+  void take_cpu_accuracy(LaneView& view) const;
   void refresh_thread(LaneView& view, std::uint64_t now_ticks);
   void refresh_young(std::uint64_t now_ticks);
   void see_which_ran();

@@ -215,6 +215,18 @@ TEST_CASE("collector: a thread that is gone gives its lane back; the next one is
   CHECK(recorded.tables.threads.at(3).exit_ticks != 0);
 }
 
+TEST_CASE("collector: a thread's CPU time is as exact as its clock was to the end") {
+  FakeSession session;
+  const std::uint32_t slot = session.add_process();
+  FakeThread thread(session.arena(), 0, slot, kNoSuchThread);
+  thread.lane().cpu_clock = format::CpuClock::kExact;
+  session.turn();
+  thread.lane().cpu_clock = format::CpuClock::kApproximate;
+  session.collector->finish(false);
+  const Recorded recorded = read_recording(session.path);
+  CHECK(recorded.tables.threads.at(1).cpu_accuracy == format::CpuAccuracy::kApproximate);
+}
+
 TEST_CASE("collector: the end of a process closes its lanes") {
   FakeSession session;
   const std::uint32_t slot = session.add_process(kNoSuchThread);
