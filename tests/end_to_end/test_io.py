@@ -68,7 +68,7 @@ class Bytes(EndToEndTest):
         for name in ["plain", "long", "standard", "unbuffered", "kinds"]:
             self.assertEqual(by_file[name], os.path.getsize(os.path.join(folder, name)), moved)
         # Streams are looked at without their lock: of four threads that do nothing but contend for
-        # one, some flushes are taken for those of two calls. 3 percent in the middle of 40 runs,
+        # one, some flushes are taken for those of two calls. 3 percent on the average of 40 runs,
         # 11 at most.
         shared = os.path.getsize(os.path.join(folder, "shared"))
         self.assertAlmostEqual(by_file["shared"], shared, delta=0.25 * shared)

@@ -31,7 +31,7 @@ static void* run(void* unused) {
   for (long round = 0; round < g_rounds; ++round) {
     // Rounds of one length could run in step with the sampler, the same rounds in each run would
     // meet it at the same places.
-    random = random * 6364136223846793005u + 1442695040888963407u;
+    random = random * kFactor + 1442695040888963407u;
     const long scale = 1000 + (long)((random >> 33) % 2001);
     value = part70(value, scale);
     value = part20(value, scale);

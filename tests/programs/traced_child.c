@@ -82,8 +82,11 @@ static int run_traced(const char* how, const char* self) {
   }
   close(ends[1]);
   int status = 0;
-  if (waitpid(child, &status, 0) != child || !WIFSTOPPED(status)) return 1;
-  while (WSTOPSIG(status) == SIGPROF && next_stop(child, PTRACE_CONT, SIGPROF, &status)) continue;
+  int stopped = waitpid(child, &status, 0) == child && WIFSTOPPED(status);
+  while (stopped && WSTOPSIG(status) == SIGPROF) {
+    stopped = next_stop(child, PTRACE_CONT, SIGPROF, &status);
+  }
+  if (!stopped) return 1;
   printf("begins with %d\n", WSTOPSIG(status));
   ptrace(PTRACE_SETOPTIONS, child, NULL, PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC);
   struct Seen seen = {0, 0, 0, 0};
