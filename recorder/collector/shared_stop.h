@@ -12,6 +12,7 @@ namespace spyglass::collector {
 
 // Whether `child` has gone on, or ended, since waitpid() last told of a stop of it; it may be
 // stopped anew. The kernel says so, not its state at this moment. It stays waitable.
+// Requires: nobody takes these events from the kernel, as waitpid() with WCONTINUED does.
 bool went_on_since_stop(pid_t child);
 
 // Returns after a SIGCONT to this process, or once `child` goes on or has ended: a stopped process
