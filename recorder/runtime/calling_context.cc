@@ -46,34 +46,60 @@ struct Place {
   bool full;  // frames further out are left out already
 };
 
+// As hooks look children up. False if the table does not know the frame's node, or it is hung as
+// few are; one branch for all of that.
+[[gnu::always_inline]] inline bool find_known(Lane* lane, std::uint32_t parent,
+                                              const StackFrame& frame, std::uint32_t& cell) {
+  constexpr std::uint32_t kSpecial = kFrameIsOwn | kFrameIsStop | kFrameIsExact;
+  const std::uint64_t address = format::kPcTag | frame.pc;
+  cell = *lookup_slot(lane, parent, address);
+  const Node* node = node_at(lane, cell);
+  return !rare(((node->parent ^ parent) | (node->address ^ address) | (frame.flags & kSpecial)) !=
+               0);
+}
+
+// Past the tree's bound: keeps the frames that are left out, as attach() does.
+template <bool kKeep>
+[[gnu::cold, gnu::noinline]] std::uint32_t leave_out(Lane* lane, std::uint32_t parent,
+                                                     const StackFrame* begin, const StackFrame* end,
+                                                     StackFrame* memo) {
+  if constexpr (kKeep) {
+    while (end != begin) {
+      --end;
+      keep_frame(*memo, *end, parent);
+      memo->flags |= kFrameIsLeftOut;
+      ++memo;
+    }
+  }
+  lane->stacks_shortened += 1;
+  return parent;
+}
+
 // Hangs `count` frames, innermost first, and keeps them at `memo` if it is not null, outermost
 // first. Returns the innermost one's cell. Past the tree's bound the inner frames are left out.
 template <bool kKeep>
 std::uint32_t attach(Lane* lane, Place place, const StackFrame* frames, std::uint32_t count,
                      StackFrame* memo) {
-  constexpr std::uint32_t kSpecial = kFrameIsOwn | kFrameIsStop | kFrameIsExact;
-  auto [parent, full] = place;
-  for (const StackFrame* frame = frames + count; frame != frames;) {
-    --frame;
-    const std::uint64_t address = format::kPcTag | frame->pc;
-    // As hooks look children up.
-    std::uint32_t cell = *lookup_slot(lane, parent, address);
-    const Node* node = node_at(lane, cell);
-    if (rare(node->parent != parent || node->address != address || (frame->flags & kSpecial) != 0 ||
-             full)) {
-      cell = full ? 0 : find_frame(lane, parent, *frame);
-      full = cell == 0;
-      cell = full ? parent : cell;
+  std::uint32_t parent = place.parent;
+  const StackFrame* end = frames + count;
+  if (rare(place.full)) {
+    return leave_out<kKeep>(lane, parent, frames, end, memo);
+  }
+  while (end != frames) {
+    const StackFrame& frame = end[-1];
+    std::uint32_t cell = 0;
+    if (!find_known(lane, parent, frame, cell)) {
+      cell = find_frame(lane, parent, frame);
+      if (cell == 0) {
+        return leave_out<kKeep>(lane, parent, frames, end, memo);
+      }
     }
     parent = cell;
     if constexpr (kKeep) {
-      keep_frame(*memo, *frame, cell);
-      memo->flags |= rare(full) ? kFrameIsLeftOut : 0;
+      keep_frame(*memo, frame, cell);
       ++memo;
     }
-  }
-  if (rare(full)) {
-    lane->stacks_shortened += 1;
+    --end;
   }
   return parent;
 }

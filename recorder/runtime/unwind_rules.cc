@@ -68,11 +68,10 @@ std::uint64_t find_rule_slowly(std::uint64_t pc) {
   if (is_own_module(found)) {
     rule.kind = static_cast<unwind::RuleKind>(static_cast<std::uint8_t>(rule.kind) | kOwnCodeBit);
   }
-  const std::uint64_t hash = (pc ^ epoch) * 0x9e3779b97f4a7c15ULL;
-  RuleSlot& slot = g_rule_slots[hash >> (64U - kRuleBits)];
+  RuleSlot& slot = rule_slot(pc);
   const auto word = std::bit_cast<std::uint64_t>(rule);
   slot.rule.store(word, std::memory_order_relaxed);
-  slot.check.store(word ^ hash, std::memory_order_relaxed);
+  slot.check.store(mixed(word) ^ pc ^ epoch, std::memory_order_relaxed);
   return word;
 }
 

@@ -50,10 +50,21 @@ inline constexpr unsigned kRuleBits = 16;
 inline constexpr unsigned kCodeAddressBits = 47;
 
 struct RuleSlot {
-  std::atomic<std::uint64_t> check;  // rule ^ hash of the instruction
+  std::atomic<std::uint64_t> check;  // mixed(rule) ^ instruction ^ epoch
   std::atomic<std::uint64_t> rule;
 };
-extern RuleSlot g_rule_slots[std::uint64_t{1} << kRuleBits];
+[[gnu::visibility("hidden")]] extern RuleSlot g_rule_slots[std::uint64_t{1} << kRuleBits];
+
+// An unwind must have a frame's rule before it can look for the next one's. So the way from a
+// return address, which is pc + 1, to its slot is two instructions long. Two calls hardly ever
+// return within four bytes.
+inline RuleSlot& rule_slot(std::uint64_t pc) {
+  constexpr std::uint64_t kMask = (std::uint64_t{1} << kRuleBits) - 1;
+  return g_rule_slots[(pc + 1) >> 2U & kMask];
+}
+
+// Rules are alike: mixed, half of one entry and half of another make no third.
+inline std::uint64_t mixed(std::uint64_t rule) { return rule * 0x9e3779b97f4a7c15ULL; }
 
 // Begins in the bits above an address; changes when rules (and nodes of code) lose their meaning.
 extern std::atomic<std::uint64_t> g_rule_epoch;
@@ -63,11 +74,10 @@ extern std::atomic<std::uint64_t> g_rule_epoch;
 // The Rule's word; a loop takes it apart faster than a structure that must be in memory. `epoch`:
 // g_rule_epoch.
 [[gnu::always_inline]] inline std::uint64_t rule_word_at(std::uint64_t pc, std::uint64_t epoch) {
-  const std::uint64_t hash = (pc ^ epoch) * 0x9e3779b97f4a7c15ULL;
-  const RuleSlot& slot = g_rule_slots[hash >> (64U - kRuleBits)];
+  const RuleSlot& slot = rule_slot(pc);
   const std::uint64_t rule = slot.rule.load(std::memory_order_relaxed);
-  if (__builtin_expect(
-          static_cast<long>((slot.check.load(std::memory_order_relaxed) ^ rule) == hash), 1) != 0) {
+  const std::uint64_t key = slot.check.load(std::memory_order_relaxed) ^ mixed(rule);
+  if (__builtin_expect(static_cast<long>(key == (pc ^ epoch)), 1) != 0) {
     return rule;
   }
   return find_rule_slowly(pc);

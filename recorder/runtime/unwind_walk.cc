@@ -46,9 +46,9 @@ struct Place {
   std::uint32_t flags;
 };
 
-// To the caller by any rule. `flags`: of the frame that is left.
-[[gnu::noinline]] Step step_oddly(std::uint64_t word, Place& place, std::uint32_t& flags,
-                                  StackReader& read) {
+// To the caller by any rule and on any stack. `flags`: of the frame that is left.
+[[gnu::cold, gnu::noinline]] Step step_oddly(std::uint64_t word, Place& place, std::uint32_t& flags,
+                                             StackReader& read) {
   constexpr auto kNeverCalled = std::bit_cast<std::uint64_t>(kNeverCalledRule);
   const auto rule = std::bit_cast<Rule>(word);
   const Rule plain = without_mark(rule);
@@ -72,54 +72,43 @@ struct Place {
   return step == Step::kCaller && !is_code_address(place.pc) ? Step::kStuck : step;
 }
 
-// A word of the stack, nearly always of the thread's own.
-[[gnu::always_inline]] inline bool read_word(const WordRange& home, StackReader& read,
-                                             std::uint64_t address, std::uint64_t& value) {
-  if (likely(home.holds(address))) {
-    value = word_at(address);
-    return true;
+// To the caller by the two rules that nearly all code has, on the thread's own stack. False, and
+// nothing done, where that is not the way.
+[[gnu::always_inline]] inline bool step_plainly(std::uint64_t rule, Place& place,
+                                                const WordRange& home) {
+  const bool by_rsp = likely(kind_of(rule) == RuleKind::kRsp);
+  if (!by_rsp && kind_of(rule) != RuleKind::kRbp) {
+    return false;
   }
-  std::uint64_t found = 0;  // `value` may stay in a register
-  const bool readable = read(address, found);
-  value = found;
-  return readable;
-}
-
-// To the caller. The two rules that nearly all code has are done here.
-[[gnu::always_inline]] inline Step step_frame(Place& place, std::uint32_t& flags,
-                                              const WordRange& home, StackReader& read,
-                                              std::uint64_t epoch) {
-  const std::uint64_t rule = rule_word_at(place.pc, epoch);
-  std::uint64_t cfa = 0;
-  if (likely(kind_of(rule) == RuleKind::kRsp)) {
-    cfa = unwind::plus(place.sp, offset_of(rule));
-  } else if (kind_of(rule) == RuleKind::kRbp) {
-    cfa = unwind::plus(place.rbp, offset_of(rule));
-  } else {
-    Place copy = place;  // `place` may stay in registers
-    const Step step = step_oddly(rule, copy, flags, read);
-    place = copy;
-    return step;
+  const std::uint64_t cfa = unwind::plus(by_rsp ? place.sp : place.rbp, offset_of(rule));
+  if (!likely(cfa > place.sp) || !likely(home.holds(cfa - 8))) {
+    return false;
   }
-  std::uint64_t return_address = 0;
-  if (!likely(cfa > place.sp) || !likely(read_word(home, read, cfa - 8, return_address))) {
-    return Step::kStuck;
+  const std::uint64_t pc = word_at(cfa - 8) - 1;
+  if (!likely(is_code_address(pc))) {
+    return false;
   }
-  place.rbp_at = 0;
+  std::uint64_t rbp_at = 0;
   if (saved_rbp_of(rule) != SavedRbp::kSame) {
     const std::uint64_t base = likely(saved_rbp_of(rule) == SavedRbp::kAtCfa) ? cfa : place.rbp;
-    place.rbp_at = unwind::plus(base, rbp_offset_of(rule));
-    if (!likely(read_word(home, read, place.rbp_at, place.rbp))) {
-      return Step::kStuck;
+    rbp_at = unwind::plus(base, rbp_offset_of(rule));
+    if (!likely(home.holds(rbp_at))) {
+      return false;
     }
+    place.rbp = word_at(rbp_at);
   }
-  place.pc = return_address - 1;
+  place.pc = pc;
   place.sp = cfa;
+  place.rbp_at = rbp_at;
   place.flags = 0;
-  if (likely(is_code_address(place.pc))) {
-    return Step::kCaller;
-  }
-  return return_address == 0 ? Step::kOutermost : Step::kStuck;
+  return true;
+}
+
+// To the caller.
+Step step_frame(Place& place, std::uint32_t& flags, StackReader& read, std::uint64_t epoch) {
+  const std::uint64_t rule = rule_word_at(place.pc, epoch);
+  return step_plainly(rule, place, read.home()) ? Step::kCaller
+                                                : step_oddly(rule, place, flags, read);
 }
 
 Place place_of(const StackFrame& frame) { return {frame.pc, frame.sp, frame.rbp, 0, 0}; }
@@ -133,7 +122,7 @@ bool is_at(const StackFrame& frame, const Place& place) {
                                 std::uint64_t epoch) {
   Place place = place_of(inner);
   std::uint32_t flags = 0;
-  return step_frame(place, flags, read.home(), read, epoch) == Step::kCaller && is_at(outer, place);
+  return step_frame(place, flags, read, epoch) == Step::kCaller && is_at(outer, place);
 }
 
 // Whether the memo's outermost frame still ends the stack as it did.
@@ -144,7 +133,7 @@ bool is_at(const StackFrame& frame, const Place& place) {
   }
   Place place = place_of(area.memo[0]);
   std::uint32_t flags = 0;
-  const Step step = step_frame(place, flags, read.home(), read, epoch);
+  const Step step = step_frame(place, flags, read, epoch);
   return step != Step::kCaller && (step == Step::kStuck) == (area.memo_end == WalkEnd::kStuck);
 }
 
@@ -195,6 +184,14 @@ void set_link(StackFrame& frame, std::uint64_t rbp_at, std::uint32_t flags) {
   return false;
 }
 
+// The first stack pointer at which a walk has to look whether it is at its end.
+std::uint64_t next_watched(const UnwindArea& area, std::uint64_t stop_sp, std::uint32_t may_match) {
+  constexpr std::uint64_t kNever = ~std::uint64_t{0};
+  const std::uint64_t after_stop = stop_sp == kNever ? kNever : stop_sp + 1;
+  const std::uint64_t known = may_match != 0 ? area.memo[may_match - 1].sp : kNever;
+  return known < after_stop ? known : after_stop;
+}
+
 Walk walk_frames(UnwindArea& area, const HomeStack& home, StackFrame* out, const Registers& at,
                  std::uint64_t stop_sp, std::uint32_t limit, std::uint32_t may_match) {
   const std::uint64_t epoch = area.epoch;
@@ -203,18 +200,21 @@ Walk walk_frames(UnwindArea& area, const HomeStack& home, StackFrame* out, const
   bool elsewhere = !read.is_home(at.sp - 8);  // a frame's return address is not on the home stack
   const StackFrame* end = out + limit;
   StackFrame* frame = out;
-  constexpr std::uint64_t kNever = ~std::uint64_t{0};
-  std::uint64_t next_known = may_match != 0 ? area.memo[may_match - 1].sp : kNever;
+  std::uint64_t watched = next_watched(area, stop_sp, may_match);
   Place place = {at.rule_pc(), at.sp, at.rbp, 0, kFrameReachedOddly};
   const auto finish = [&](std::uint32_t kept, const StackFrame* last, WalkEnd why) {
     return Walk{kept, static_cast<std::uint32_t>(last - out), why, elsewhere || read.visited()};
   };
   for (;; ++frame) {
-    if (next_known <= place.sp) {
+    if (!likely(place.sp < watched)) {
+      if (frame != out && place.sp > stop_sp && frame[-1].sp <= stop_sp) {
+        frame[-1].flags |= kFrameIsStop;
+        return finish(0, frame, WalkEnd::kStop);
+      }
       if (is_known(area, place, may_match, read)) {
         return finish(may_match, frame, area.memo_end);
       }
-      next_known = may_match != 0 ? area.memo[may_match - 1].sp : kNever;
+      watched = next_watched(area, stop_sp, may_match);
     }
     frame->pc = place.pc;
     frame->sp = place.sp;
@@ -224,17 +224,17 @@ Walk walk_frames(UnwindArea& area, const HomeStack& home, StackFrame* out, const
     if (!likely(frame + 1 != end)) {
       return finish(0, end, WalkEnd::kLimit);
     }
-    const Step step = step_frame(place, frame->flags, home_words, read, epoch);
-    if (!likely(step == Step::kCaller)) {
+    const std::uint64_t rule = rule_word_at(place.pc, epoch);
+    if (likely(step_plainly(rule, place, home_words))) {
+      continue;
+    }
+    Place caller = place;  // `place` may stay in the machine's registers
+    const Step step = step_oddly(rule, caller, frame->flags, read);
+    if (step != Step::kCaller) {
       return finish(0, frame + 1, step == Step::kOutermost ? WalkEnd::kOutermost : WalkEnd::kStuck);
     }
-    if (!likely(place.flags == 0)) {
-      elsewhere |= !read.is_home(place.sp - 8);
-    }
-    if (place.sp > stop_sp && frame->sp <= stop_sp) {
-      frame->flags |= kFrameIsStop;
-      return finish(0, frame + 1, WalkEnd::kStop);
-    }
+    place = caller;
+    elsewhere |= !read.is_home(place.sp - 8);
   }
 }
 
