@@ -46,16 +46,16 @@ struct Place {
   bool full;  // frames further out are left out already
 };
 
-// As hooks look children up. False if the table does not know the frame's node, or it is hung as
-// few are; one branch for all of that.
+// As hooks look children up. False if the table does not know the frame's node, or if the frame is
+// one of the few that are not hung by their address.
 [[gnu::always_inline]] inline bool find_known(Lane* lane, std::uint32_t parent,
                                               const StackFrame& frame, std::uint32_t& cell) {
   constexpr std::uint32_t kSpecial = kFrameIsOwn | kFrameIsStop | kFrameIsExact;
   const std::uint64_t address = format::kPcTag | frame.pc;
   cell = *lookup_slot(lane, parent, address);
   const Node* node = node_at(lane, cell);
-  return !rare(((node->parent ^ parent) | (node->address ^ address) | (frame.flags & kSpecial)) !=
-               0);
+  return !rare(node->parent != parent) && !rare(node->address != address) &&
+         !rare((frame.flags & kSpecial) != 0);
 }
 
 // Past the tree's bound: keeps the frames that are left out, as attach() does.
