@@ -25,9 +25,10 @@ namespace {
 constexpr std::size_t kLargestRing = 4U << 20U;  // the kernel clears it before the program begins
 constexpr std::size_t kAllRings = 64U << 20U;    // on machines with many processors
 constexpr std::size_t kSmallestRing = 64U << 10U;
-// Most stacks fit into 16 KiB. Not those of programs with buffers on them: git's need 32.
-constexpr std::uint32_t kStackBytes = 32U << 10U;
-constexpr std::uint32_t kSmallStackBytes = 8U << 10U;
+// Most stacks fit into 16 KiB. Not those of programs with buffers on them: git's need 32, those of
+// x264 40. What is not there is not copied, so more costs only room; a record ends at 64 KiB.
+constexpr std::uint64_t kStackBytes = 60U << 10U;
+constexpr std::uint64_t kSmallStackBytes = 8U << 10U;
 constexpr std::uint64_t kSamplesInRing = 100;  // so many are to fit, and those of this time:
 constexpr std::uint64_t kRingNs = 100'000'000;
 constexpr std::size_t kMlockMargin = 2;  // the program's own events take some of it too
@@ -40,14 +41,12 @@ std::uint64_t read_number(const char* path, std::uint64_t otherwise) {
   return file >> value ? value : otherwise;
 }
 
-// How much of the stack to copy, so that the ring holds enough samples.
+// How much of the stack to copy, so that the ring holds enough samples; the kernel wants whole
+// words.
 std::uint32_t stack_bytes(std::size_t ring, std::uint64_t interval_ns) {
   const std::uint64_t samples = std::max(kSamplesInRing, kRingNs / interval_ns);
-  std::uint32_t bytes = kStackBytes;
-  while (bytes > kSmallStackBytes && ring / bytes < samples) {
-    bytes /= 2;
-  }
-  return bytes;
+  const std::uint64_t bytes = std::clamp(ring / samples, kSmallStackBytes, kStackBytes);
+  return static_cast<std::uint32_t>(bytes / 8 * 8);
 }
 
 // "0-3,8" to numbers.

@@ -138,6 +138,14 @@ class PerfSampling(EndToEndTest):
         # 250 frames of more than 400 bytes: only a few samples were taken in less than the copy.
         self.assertGreater(main[0]["samples"]["total"], 0.9 * count)
 
+    @unittest.skipIf(os.geteuid() != 0, "others may lock less memory for samples")
+    def test_stack_of_38_kilobytes(self):
+        """As those of x264's threads: in the copy even where no sample saw it grow."""
+        recorded = self.record([program("deep_stack"), "88", "300000000", "1"], PERF)
+        analysis = recorded.analysis()
+        self.assertGreater(analysis["samples"]["count"], 100)
+        self.assertEqual([loss for loss in analysis["losses"] if "copy" in loss["reason"]], [])
+
     def test_a_stack_that_no_sample_saw_grow(self):
         recorded = self.assert_transparent([program("deep_stack"), "400", "3000000"], PERF, "-F3")
         cut = [loss for loss in recorded.analysis()["losses"] if "copy" in loss["reason"]]
