@@ -20,6 +20,7 @@ std::uint64_t rule_now(std::uint64_t pc) {
 std::vector<std::uint64_t> instructions(std::uint64_t count, std::uint64_t step) {
   const auto begin = reinterpret_cast<std::uint64_t>(&std::qsort);
   std::vector<std::uint64_t> made;
+  made.reserve(count);
   for (std::uint64_t i = 0; i < count; ++i) {
     made.push_back(begin + i * step);
   }
@@ -34,6 +35,7 @@ TEST_CASE("Instructions that share a slot keep their own rules", "[unwind_rules]
   sharing.insert(sharing.end(), near.begin(), near.end());
   REQUIRE(&rule_slot(sharing[0]) == &rule_slot(sharing[1]));
   std::vector<std::uint64_t> rules;
+  rules.reserve(sharing.size());
   for (const std::uint64_t pc : sharing) {
     rules.push_back(find_rule_slowly(pc));
   }
