@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a frame costs to unwind, new and verified, against unw_backtrace on the same stacks."""
 
-import statistics
-
 import harness
 
 BUDGETS_NS = {"new_frame": 12.0, "verified_frame": 2.0}
@@ -25,7 +23,7 @@ def run_unwind(context):
         for line in context.measure([context.unwind_bench]).stdout.decode().splitlines():
             name, value, _ = line.split(maxsplit=2)
             found.setdefault(name, []).append(float(value))
-    values = {name: statistics.median(of_rounds) for name, of_rounds in found.items()}
+    values = {name: harness.median(of_rounds) for name, of_rounds in found.items()}
     peers = {"new_frame": "libunwind_tree", "memo_tree": "libunwind_tree",
              "verified_frame": "libunwind_same_stack",
              "new_frame_same_stack": "libunwind_same_stack"}

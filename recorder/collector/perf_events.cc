@@ -26,11 +26,11 @@ constexpr std::size_t kLargestRing = 4U << 20U;  // the kernel clears it before 
 constexpr std::size_t kAllRings = 64U << 20U;    // on machines with many processors
 constexpr std::size_t kSmallestRing = 64U << 10U;
 // Most stacks fit into 16 KiB. Not those of programs with buffers on them: git's need 32, those of
-// x264 40. What is not there is not copied, so more costs only room; a record ends at 64 KiB.
-constexpr std::uint64_t kStackBytes = 60U << 10U;
-constexpr std::uint64_t kSmallStackBytes = 8U << 10U;
+// x264 40. What is not there is not copied, so more costs only room.
+constexpr std::uint64_t kLeastStackBytes = 8U << 10U;
 constexpr std::uint64_t kSamplesInRing = 100;  // so many are to fit, and those of this time:
 constexpr std::uint64_t kRingNs = 100'000'000;
+static_assert(kLargestRing / kSamplesInRing < (60U << 10U), "a record ends at 64 KiB");
 constexpr std::size_t kMlockMargin = 2;  // the program's own events take some of it too
 constexpr std::size_t kMostCpus = 4096;
 constexpr const char* kNoMemory = "locking memory for a perf event";
@@ -45,7 +45,7 @@ std::uint64_t read_number(const char* path, std::uint64_t otherwise) {
 // words.
 std::uint32_t stack_bytes(std::size_t ring, std::uint64_t interval_ns) {
   const std::uint64_t samples = std::max(kSamplesInRing, kRingNs / interval_ns);
-  const std::uint64_t bytes = std::clamp(ring / samples, kSmallStackBytes, kStackBytes);
+  const std::uint64_t bytes = std::max(ring / samples, kLeastStackBytes);
   return static_cast<std::uint32_t>(bytes / 8 * 8);
 }
 
